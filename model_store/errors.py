@@ -1,0 +1,109 @@
+"""The errors that people meet, one tree.
+
+    ParetoServeError
+    ├── BadInput                  the caller's request or file cannot be understood
+    │   ├── UnsupportedMediaType  its content type is none of ours
+    │   ├── NotAcceptable         no content type it accepts is one of ours
+    │   ├── TooLarge              it is over a stated limit
+    │   └── DataError             a data file lacks a column, a label, or rows
+    ├── UnknownVariant            no such variant is served or stored
+    ├── StoreError                a variant on disk cannot be used
+    │   ├── DamagedArtifact       a file differs from what its manifest says
+    │   ├── UnsupportedManifest   the manifest is of a later schema, or is no manifest
+    │   └── UnsupportedCheckpoint the checkpoint is none that a recipe can read
+    ├── BackendError              an engine failed to load, or failed on a batch
+    │   └── GoldenMismatch        an engine runs, but answers differently from its recipe
+    ├── Overloaded                the server is full: try again after a while
+    ├── DeadlineExceeded          the answer would come too late to be of use
+    ├── NotReady                  the variant is loading, restarting or draining
+    └── WorkerFailed              a worker died with this request in its hands
+
+Each message is one sentence or two, says what to do, and is fit to be shown to a client: no traceback, no
+path of the server's own. Nothing here knows a status code; `serving.http_errors` maps classes to those.
+"""
+
+
+class ParetoServeError(Exception):
+    """Base of every error that ParetoServe raises on purpose."""
+
+
+class BadInput(ParetoServeError):
+    """The caller's request cannot be understood; the message says what is accepted."""
+
+
+class UnsupportedMediaType(BadInput):
+    """The content type of a request is none that the handler reads."""
+
+    def __init__(self, given: str, accepted: tuple[str, ...]) -> None:
+        super().__init__(f"Content type {given!r} is not supported; send one of {', '.join(accepted)}.")
+
+
+class NotAcceptable(BadInput):
+    """None of the content types in `Accept` can be written."""
+
+    def __init__(self, given: str, offered: tuple[str, ...]) -> None:
+        super().__init__(f"Cannot answer as {given!r}; accept one of {', '.join(offered)}.")
+
+
+class TooLarge(BadInput):
+    """A body, or a list of inputs, is over a stated limit."""
+
+
+class DataError(BadInput):
+    """A data file lacks a column, a label or rows."""
+
+
+class UnknownVariant(ParetoServeError):
+    """No variant of that name is served or stored."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"There is no variant {name!r} here; choose one of {', '.join(known) or '(none)'}.")
+
+
+class StoreError(ParetoServeError):
+    """A variant on disk cannot be used."""
+
+
+class DamagedArtifact(StoreError):
+    """A file is missing, or its bytes differ from what the manifest says."""
+
+
+class UnsupportedManifest(StoreError):
+    """`variant.json` is of a later schema, or is not a manifest."""
+
+
+class UnsupportedCheckpoint(StoreError):
+    """A checkpoint is of an architecture or a format that no recipe reads."""
+
+
+class BackendError(ParetoServeError):
+    """An engine failed to load a variant, or failed on a batch."""
+
+
+class GoldenMismatch(BackendError):
+    """An engine runs, but its answers to the golden inputs are not those of the recipe."""
+
+
+class Overloaded(ParetoServeError):
+    """The variant's queue is full, or its estimated wait exceeds the queue deadline."""
+
+    def __init__(self, reason: str, retry_after_s: float) -> None:
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+        super().__init__(f"The server is full ({reason}); try again in {retry_after_s:.3g} s.")
+
+
+class DeadlineExceeded(ParetoServeError):
+    """The client's own deadline passed before the request reached the engine."""
+
+
+class NotReady(ParetoServeError):
+    """The variant is loading, restarting or draining."""
+
+    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
+class WorkerFailed(ParetoServeError):
+    """A worker died with this request in its hands, more than once."""

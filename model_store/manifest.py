@@ -1,0 +1,143 @@
+"""What a variant says of itself: `variant.json`, its schema, and the check of its files.
+
+A leaf: the standard library and msgspec only, so that a worker's environment can read a manifest with one
+engine and little else installed.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from model_store.errors import DamagedArtifact, UnsupportedManifest
+
+MANIFEST_FILE = "variant.json"
+SCHEMA = 1
+
+Layout = Literal["packed", "padded"]
+
+
+class Quality(msgspec.Struct, frozen=True, kw_only=True):
+    """How often an artifact is right: `correct` of `n` labelled rows, asked one at a time."""
+
+    dataset: str
+    split: str
+    metric: Literal["accuracy"] = "accuracy"
+    value: float
+    correct: int
+    n: int
+
+
+class GoldenInput(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One text (or pair) whose logits every artifact of the variant has on record."""
+
+    text: str
+    text_pair: str | None = None
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """One file that one backend loads, with what is known of it.
+
+    `golden_logits` has the shape (golden inputs, labels): this artifact's own answers when it was built.
+    A worker replays them at start and compares to within `golden_tolerance` (absolute, per logit).
+    `sha256` covers every file of the artifact: `file` and `companions` (`model.bin` beside `model.xml`).
+    """
+
+    file: str
+    layout: Layout
+    precision: str
+    sha256: dict[str, str]
+    bytes: int
+    golden_logits: list[list[float]] = []
+    golden_tolerance: float = 1e-3
+    quality: Quality | None = None
+
+
+class Technique(msgspec.Struct, frozen=True, kw_only=True):
+    """How the variant was made: the recipe's name and the parameters that would make it again."""
+
+    recipe: str
+    parameters: dict[str, Any] = {}
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """`variant.json`. See DESIGN: one folder is one variant, and also SageMaker's `/opt/ml/model`."""
+
+    schema: int = SCHEMA
+    model: str
+    variant: str
+    task: Literal["text-classification"] = "text-classification"
+    technique: Technique
+    parent: str | None = None
+    labels: list[str]
+    max_tokens: int
+    artifacts: dict[str, Artifact] = {}
+    parameters: int | None = None
+    nonzero: int | None = None
+    golden: list[GoldenInput] = []
+
+
+def read_manifest(variant_dir: Path) -> Manifest:
+    """The manifest of the variant in `variant_dir`.
+
+    Raises:
+        UnsupportedManifest: it is of a later schema, or not a manifest at all.
+        FileNotFoundError: there is none.
+    """
+    raw = (variant_dir / MANIFEST_FILE).read_bytes()
+    try:
+        schema = msgspec.json.decode(raw, type=dict[str, Any]).get("schema")
+        if not isinstance(schema, int) or schema > SCHEMA:
+            raise UnsupportedManifest(
+                f"{MANIFEST_FILE} of {variant_dir.name!r} has schema {schema!r}; this version of ParetoServe reads "
+                f"up to {SCHEMA}: upgrade ParetoServe, or build the variant again."
+            )
+        return msgspec.json.decode(raw, type=Manifest)
+    except msgspec.DecodeError as exc:
+        raise UnsupportedManifest(
+            f"{MANIFEST_FILE} of {variant_dir.name!r} is not a manifest ({exc}); build the variant again."
+        ) from exc
+
+
+def write_manifest(manifest: Manifest, variant_dir: Path) -> None:
+    """Write `variant.json`, readable by people, replacing the old one in a single step."""
+    text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+    partial = variant_dir / f".{MANIFEST_FILE}.partial"
+    partial.write_bytes(text + b"\n")
+    partial.replace(variant_dir / MANIFEST_FILE)
+
+
+def contained(variant_dir: Path, file: str) -> Path:
+    """The path of `file` inside `variant_dir`; manifests name plain files below the folder and nothing else.
+
+    Raises:
+        DamagedArtifact: the name leaves the folder, or no such file is there.
+    """
+    path = (variant_dir / file).resolve()
+    if not path.is_relative_to(variant_dir.resolve()):
+        raise DamagedArtifact(f"{MANIFEST_FILE} names {file!r}, which lies outside the variant's folder.")
+    if not path.is_file():
+        raise DamagedArtifact(f"{file!r} is missing from variant {variant_dir.name!r}; build the variant again.")
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verify_artifact(artifact: Artifact, variant_dir: Path) -> Path:
+    """The path of the artifact's main file, once every file of it was found to be what the manifest says.
+
+    Raises:
+        DamagedArtifact: a file is missing or its bytes differ.
+    """
+    for file, expected in artifact.sha256.items():
+        found = sha256_of(contained(variant_dir, file))
+        if found != expected:
+            raise DamagedArtifact(
+                f"{file!r} of variant {variant_dir.name!r} is damaged: its SHA-256 is {found[:12]}…, the manifest "
+                f"says {expected[:12]}…; build the variant again or fetch it anew."
+            )
+    return contained(variant_dir, artifact.file)
