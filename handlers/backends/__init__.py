@@ -1,0 +1,32 @@
+"""The engines. Each module is imported only when its backend is asked for: a worker holds one engine."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from handlers.backends.base import OpenSession, Session, Threads
+from model_store.errors import BackendError
+
+BACKENDS = {
+    "torch": "handlers.backends.torch",
+    "onnxruntime": "handlers.backends.onnxruntime",
+    "openvino": "handlers.backends.openvino",
+}
+
+
+def open_session(backend: str, artifact: Path, precision: str, threads: Threads) -> Session:
+    """Load an artifact into its engine.
+
+    Raises:
+        BackendError: there is no such backend, its engine is not installed, or it cannot load the file.
+    """
+    if backend not in BACKENDS:
+        raise BackendError(f"There is no backend {backend!r}; choose one of {', '.join(BACKENDS)}.")
+    try:
+        module = import_module(BACKENDS[backend])
+    except ModuleNotFoundError as exc:
+        raise BackendError(
+            f"The engine of backend {backend!r} is not installed here ({exc.name} is missing); "
+            f"run: pip install 'paretoserve[{backend}]'."
+        ) from exc
+    return cast(OpenSession, module.open_session)(artifact, precision, threads)

@@ -1,0 +1,55 @@
+"""The contract between a handler and an engine. Tensors in, tensors out: no text, no queue, no HTTP."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handlers.packing import PackedBatch
+
+Logits = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """How many calls may run at once (`streams`), and how many threads the engine uses for each."""
+
+    streams: int = 1
+    per_stream: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """What is really running. `executed_precision` is read back from the engine, not copied from the manifest."""
+
+    engine: str
+    version: str
+    executed_precision: str
+    threads: Threads
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+class Session(Protocol):
+    """One artifact, loaded. `run` may be called from `threads.streams` threads at once."""
+
+    @property
+    def info(self) -> SessionInfo: ...
+
+    def run(self, batch: PackedBatch) -> Logits:
+        """Logits of shape (texts, labels), in the order of `batch.cls_index`.
+
+        Raises:
+            BackendError: the engine failed on this batch.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the engine. No call may be running."""
+        ...
+
+
+OpenSession = Callable[[Path, str, Threads], Session]
+"""Open the artifact at a path, to run in a stated precision with these threads; raises BackendError."""

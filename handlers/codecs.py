@@ -1,0 +1,137 @@
+"""From the bytes of a request to a payload, and from a prediction to the bytes of an answer."""
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from model_store.errors import BadInput, NotAcceptable, UnsupportedMediaType
+
+JSON, JSON_LINES, CSV = "application/json", "application/jsonlines", "text/csv"
+ALIASES = {"application/x-jsonlines": JSON_LINES, "application/jsonl": JSON_LINES, "application/x-ndjson": JSON_LINES}
+
+_decoder = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder()
+
+
+def media_type(header: str) -> str:
+    """`Application/JSON; charset=utf-8` is `application/json`."""
+    name = header.split(";", maxsplit=1)[0].strip().lower()
+    return ALIASES.get(name, name)
+
+
+def decode(body: bytes, content_type: str) -> Any:
+    """The payload in a request's body; a body without a content type is JSON.
+
+    Raises:
+        UnsupportedMediaType, BadInput: it is none of ours, or not what it says it is.
+    """
+    kind = media_type(content_type) or JSON
+    if kind not in _DECODERS:
+        raise UnsupportedMediaType(kind, tuple(_DECODERS))
+    return _DECODERS[kind](body)
+
+
+def decode_json(body: bytes) -> Any:
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise BadInput(f"The body is not JSON: {exc}.") from exc
+    except RecursionError as exc:
+        raise BadInput("The body is JSON nested too deeply; send a plain request.") from exc
+
+
+def _decode_json_lines(body: bytes) -> Any:
+    """Each line is one input: a text, an object with "text", or an object with "inputs"."""
+    inputs = []
+    for number, line in enumerate(body.split(b"\n"), start=1):
+        if line.strip():
+            try:
+                one = _decoder.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+                raise BadInput(f"Line {number} of the body is not JSON: {exc}.") from exc
+            inputs.append(one["inputs"] if isinstance(one, dict) and "inputs" in one else one)
+    return {"inputs": inputs}
+
+
+_HEADERS = ({"inputs"}, {"text"}, {"text", "text_pair"})
+
+
+def _decode_csv(body: bytes) -> Any:
+    """One input a row: a text, or a text and its pair. A header `inputs`, `text` or `text,text_pair` is skipped."""
+    try:
+        rows = [row for row in csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True) if row]
+    except (csv.Error, UnicodeDecodeError) as exc:
+        raise BadInput(f"The body is not CSV in UTF-8: {exc}.") from exc
+    if rows and {name.strip().lower() for name in rows[0]} in _HEADERS:
+        rows = rows[1:]
+    if widths := {len(row) for row in rows} - {1, 2}:
+        raise BadInput(f"A row of the body has {max(widths)} fields; send one text, or two for a pair; quote commas.")
+    return {"inputs": [row[0] if len(row) == 1 else row for row in rows]}
+
+
+_DECODERS: dict[str, Callable[[bytes], Any]] = {JSON: decode_json, JSON_LINES: _decode_json_lines, CSV: _decode_csv}
+
+
+def encode(prediction: Any, accept: str) -> tuple[bytes, str]:
+    """The body of an answer and its content type, the best that `Accept` allows.
+
+    Raises:
+        NotAcceptable: none of ours is allowed.
+    """
+    kind = negotiate(accept)
+    return _ENCODERS[kind](prediction), kind
+
+
+def negotiate(accept: str) -> str:
+    """The content type of ours that an `Accept` header likes best; JSON where it does not care."""
+    if not accept or accept == "*/*":
+        return JSON
+    wanted = sorted((_range(part) for part in accept.split(",")), key=lambda pair: -pair[1])
+    for pattern, weight in wanted:
+        for kind in _ENCODERS:
+            if weight > 0 and pattern in (kind, "*/*", f"{kind.split('/')[0]}/*"):
+                return kind
+    raise NotAcceptable(accept, tuple(_ENCODERS))
+
+
+def _range(part: str) -> tuple[str, float]:
+    name, _, parameters = part.partition(";")
+    weight = 1.0
+    for parameter in parameters.split(";"):
+        key, _, value = parameter.partition("=")
+        if key.strip().lower() == "q":
+            try:
+                weight = float(value)
+            except ValueError:
+                weight = 0.0
+    return media_type(name), weight
+
+
+def encode_json(prediction: Any) -> bytes:
+    try:
+        return _encoder.encode(prediction)
+    except (TypeError, ValueError) as exc:
+        raise TypeError(f"A prediction must be made of JSON's own types: {exc}.") from exc
+
+
+def _rows(prediction: Any) -> list[Any]:
+    return prediction if isinstance(prediction, list) else [prediction]
+
+
+def _encode_json_lines(prediction: Any) -> bytes:
+    return b"".join(encode_json(row) + b"\n" for row in _rows(prediction))
+
+
+def _encode_csv(prediction: Any) -> bytes:
+    """One row an input: its label and score; with `top_k`, further labels and scores follow in the same row."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    for row in _rows(prediction):
+        writer.writerow([value for label in _rows(row) for value in (label["label"], label["score"])])
+    return text.getvalue().encode()
+
+
+_ENCODERS: dict[str, Callable[[Any], bytes]] = {JSON: encode_json, JSON_LINES: _encode_json_lines, CSV: _encode_csv}

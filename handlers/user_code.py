@@ -1,0 +1,88 @@
+"""A user's own `code/inference.py`: any of `model_fn`, `input_fn`, `predict_fn`, `output_fn`, as SageMaker calls them.
+
+A function may take one more argument than the contract states; it is then given a `Context`.
+"""
+
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from model_store.errors import BackendError
+
+INFERENCE_FILE = Path("code") / "inference.py"
+
+_ARGUMENTS = {"model_fn": 1, "input_fn": 2, "predict_fn": 2, "output_fn": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a function that asks for it is told of where it runs."""
+
+    model_dir: str
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class UserCode:
+    """The functions that the user's module defines; None stands for ours."""
+
+    model_fn: Callable[[str], Any] | None = None
+    input_fn: Callable[[Any, str], Any] | None = None
+    predict_fn: Callable[[Any, Any], Any] | None = None
+    output_fn: Callable[[Any, str], Any] | None = None
+
+    @property
+    def replaces_the_model(self) -> bool:
+        """Whether requests must run one by one through the user's functions, not batched through our engine."""
+        return self.model_fn is not None or self.predict_fn is not None
+
+
+def load_user_code(model_dir: Path, context: Context) -> UserCode:
+    """The user's functions, or none where the variant has no `code/inference.py`.
+
+    Raises:
+        BackendError: the module cannot be imported, or a function takes the wrong number of arguments.
+    """
+    file = model_dir / INFERENCE_FILE
+    if not file.is_file():
+        return UserCode()
+    module = _import(file)
+    if hasattr(module, "transform_fn"):
+        raise BackendError(f"{INFERENCE_FILE} defines transform_fn; define input_fn, predict_fn and output_fn instead.")
+    found = {name: getattr(module, name) for name in _ARGUMENTS if callable(getattr(module, name, None))}
+    return UserCode(**{name: _with_context(name, function, context) for name, function in found.items()})
+
+
+def _import(file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("inference", file)
+    assert spec is not None, "this is a bug: a .py file always has a spec"
+    assert spec.loader is not None, "this is a bug: a .py file always has a loader"
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["inference"] = module
+    # The module may import its neighbours, as it can on SageMaker.
+    sys.path.insert(0, str(file.parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as exc:
+        raise BackendError(f"{INFERENCE_FILE} cannot be imported: {type(exc).__name__}: {exc}") from exc
+    return module
+
+
+def _with_context(name: str, function: Callable[..., Any], context: Context) -> Callable[..., Any]:
+    expected = _ARGUMENTS[name]
+    try:
+        given = len(inspect.signature(function).parameters)
+    except (TypeError, ValueError) as exc:
+        raise BackendError(f"{INFERENCE_FILE}: {name} has no signature that can be read.") from exc
+    if given == expected:
+        return function
+    if given == expected + 1:
+        return lambda *arguments: function(*arguments, context)
+    raise BackendError(
+        f"{INFERENCE_FILE}: {name} takes {given} arguments; it must take {expected}, or {expected + 1} with a context."
+    )

@@ -1,0 +1,70 @@
+"""One plan for all cores: which ones are ours, and how they are divided among workers, streams and threads.
+
+An engine left to itself starts a thread per core of the machine, in every process, whatever the container was given;
+that is the commonest reason why a server is slower than the engine alone.
+"""
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True, slots=True)
+class CpuPlan:
+    """What each worker gets: `streams` calls of the engine at once, `threads_per_stream` threads for each."""
+
+    cores: tuple[int, ...]
+    workers: int
+    streams: int
+    threads_per_stream: int
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.cores)} cores ({_ranges(self.cores)}), {self.workers} workers of {self.streams} streams "
+            f"of {self.threads_per_stream} threads"
+        )
+
+
+def usable_cores(cgroup: Path = CGROUP) -> tuple[int, ...]:
+    """The cores that this process may run on (its cpuset), as many as the container's CPU quota pays for."""
+    allowed = tuple(sorted(os.sched_getaffinity(0)))
+    quota = _quota_cores(cgroup)
+    return allowed if quota is None else allowed[: max(1, min(len(allowed), math.ceil(quota)))]
+
+
+def _quota_cores(cgroup: Path) -> float | None:
+    """The quota in cores, from cgroup v2 (`cpu.max`) or v1 (`cpu.cfs_quota_us`); None where there is none."""
+    v2, v1 = cgroup / "cpu.max", cgroup / "cpu" / "cpu.cfs_quota_us"
+    if v2.is_file():
+        quota, period = v2.read_text().split()
+        return None if quota == "max" else int(quota) / int(period)
+    if v1.is_file():
+        quota_us = int(v1.read_text())
+        period_us = int((v1.parent / "cpu.cfs_period_us").read_text())
+        return None if quota_us <= 0 else quota_us / period_us
+    return None
+
+
+def make_plan(
+    cores: tuple[int, ...], workers: int, streams: int | None = None, threads_per_stream: int | None = None
+) -> CpuPlan:
+    """Divide `cores` among workers: a stream of one thread per core unless told otherwise."""
+    share = max(1, len(cores) // workers)
+    if streams is None:
+        streams = max(1, share // threads_per_stream) if threads_per_stream else share
+    return CpuPlan(cores, workers, streams, threads_per_stream or max(1, share // streams))
+
+
+def _ranges(cores: tuple[int, ...]) -> str:
+    """`(0, 1, 2, 5)` is `0-2,5`."""
+    parts: list[str] = []
+    start = previous = cores[0]
+    for core in (*cores[1:], -1):
+        if core != previous + 1:
+            parts.append(str(start) if start == previous else f"{start}-{previous}")
+            start = core
+        previous = core
+    return ",".join(parts)

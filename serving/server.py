@@ -1,0 +1,92 @@
+"""The front as a process: build the variants, listen, and drain when told to stop."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import uvicorn
+from prometheus_client import disable_created_metrics
+
+from model_store.errors import ParetoServeError
+from serving.app import Front, make_app
+from serving.cpu_plan import make_plan, usable_cores
+from serving.metrics import Metrics
+from serving.settings import Settings, VariantSpec
+from serving.variant import ServedVariant
+
+log = logging.getLogger("paretoserve")
+
+# Longer than users think between two requests, so that a kept-alive connection is not closed under them.
+KEEP_ALIVE_S = 75
+
+
+class DrainingServer(uvicorn.Server):
+    """On SIGTERM or SIGINT: refuse new requests, answer the admitted ones, then stop. A second signal stops at once."""
+
+    def __init__(self, config: uvicorn.Config, front: Front) -> None:
+        super().__init__(config)
+        self._front = front
+        self._draining: asyncio.Task[None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._draining is None:
+            loop = asyncio.get_running_loop()
+            self._draining = loop.create_task(self._drain())
+        else:
+            super().handle_exit(sig, frame)
+
+    async def _drain(self) -> None:
+        log.info("draining")
+        try:
+            await asyncio.wait_for(self._front.drain(), self._front.settings.drain_timeout_s)
+        except TimeoutError:
+            log.warning("some requests were not answered within %.0f s", self._front.settings.drain_timeout_s)
+        self.should_exit = True
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Bind before anything is loaded, so that a port in use is told at once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as exc:
+        listener.close()
+        raise ParetoServeError(
+            f"Cannot listen on {settings.host}:{settings.port} ({exc.strerror}); choose another with --host and --port."
+        ) from exc
+    return listener
+
+
+def serve(specs: Sequence[VariantSpec], settings: Settings, on_listening: Callable[[str, str], None]) -> None:
+    """Serve until told to stop. `on_listening` is called with the URL and the CPU plan once the socket is bound.
+
+    Raises:
+        ParetoServeError: the address cannot be had, or two variants have one name.
+    """
+    if len({spec.name for spec in specs}) < len(specs):
+        raise ParetoServeError("Two variants have the same name; serve each variant once per backend.")
+    disable_created_metrics()
+    metrics = Metrics()
+    plan = make_plan(usable_cores(), len(specs) * settings.workers, settings.streams, settings.threads_per_stream)
+    variants = [ServedVariant(spec, settings, plan, metrics.of(spec.name, spec.backend)) for spec in specs]
+    front = Front(variants, settings, metrics)
+    config = uvicorn.Config(
+        make_app(front),
+        http="httptools",
+        loop="uvloop",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=2,
+    )
+    with listen(settings) as listener:
+        host, port = listener.getsockname()[:2]
+        on_listening(f"http://{f'[{host}]' if ':' in host else host}:{port}", str(plan))
+        DrainingServer(config, front).run(sockets=[listener])

@@ -1,0 +1,44 @@
+"""What an operator can set, with its unit in its name and its default beside it."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class VariantSpec:
+    """One variant to serve: under which name, from which folder, on which backend, by which interpreter."""
+
+    name: str
+    folder: Path
+    backend: str
+    python: str = sys.executable
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of one server.
+
+    host, port: where it listens; loopback unless told otherwise, port 0 takes a free one.
+    workers: processes per variant.
+    streams, threads_per_stream: calls of the engine at once per worker, and threads for each; None divides the cores.
+    batch_tokens: tokens in one call of the engine.
+    max_queue: requests of one variant that may be in the server at once; more are answered 429.
+    queue_deadline_s: the longest wait for the engine; a request whose estimated wait is longer is answered 429.
+    max_body_bytes: a larger body is answered 413.
+    load_timeout_s, hang_timeout_s: a worker that loads, or runs one batch, for longer is ended and started anew.
+    drain_timeout_s: how long SIGTERM waits for what was admitted.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 1
+    streams: int | None = None
+    threads_per_stream: int | None = None
+    batch_tokens: int = 256
+    max_queue: int = 512
+    queue_deadline_s: float = 0.1
+    max_body_bytes: int = 6 * 1024 * 1024
+    load_timeout_s: float = 300.0
+    hang_timeout_s: float = 30.0
+    drain_timeout_s: float = 20.0

@@ -1,0 +1,163 @@
+"""A worker process: one variant on one engine, asked over the socket that it was started with.
+
+Run as `python -m serving.worker FD CONFIG_JSON`. Its event loop reads requests and decodes small ones; stream
+threads call the engine. It ends when the front is gone.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import psutil
+import uvloop
+from model_store.store import inferred_manifest
+
+from handlers.backends.base import SessionInfo, Threads
+from handlers.handler import Handler, RawRequest, load_handler
+from model_store.errors import ParetoServeError
+from model_store.manifest import MANIFEST_FILE, Manifest, read_manifest
+from serving.streams import Job, Streams, error_reply
+from serving.wire import Ask, Beat, Cancel, Failed, Frames, Ready, ToFront, ToWorker, WorkerConfig, frame
+from serving.wire import worker_side_decoder as decoder
+
+log = logging.getLogger("paretoserve.worker")
+
+# A body up to this size is decoded and tokenized on the event loop: that takes less time than handing it to a thread.
+INLINE_BYTES = 8 * 1024
+
+# Texts of several lengths, so that the first real request does not pay for the engine's first calls.
+WARM_UP_TEXTS = ("warm", "a few words to warm up with", "some more words to warm up with, and then some more " * 8)
+
+
+class Worker:
+    def __init__(self, config: WorkerConfig, loop: asyncio.AbstractEventLoop) -> None:
+        self._config = config
+        self._loop = loop
+        self._transport: asyncio.WriteTransport | None = None
+        self._handler: Handler | None = None
+        self._streams: Streams | None = None
+        self._decoders = ThreadPoolExecutor(2, "decode")
+        self._jobs: dict[int, Job] = {}
+
+    async def run(self, connection: socket.socket) -> None:
+        frames = Frames(decoder(), self._on_message, lambda: os._exit(0))
+        self._transport, _ = await self._loop.create_connection(lambda: frames, sock=connection)
+        beats = asyncio.create_task(self._beat())
+        started = time.monotonic()
+        try:
+            facts = await asyncio.to_thread(self._load)
+        except ParetoServeError as exc:
+            self._send([Failed(type(exc).__name__, str(exc))])
+            await asyncio.sleep(0)
+            self._transport.close()
+            return
+        self._send([Ready(facts, time.monotonic() - started)])
+        await beats
+
+    def _load(self) -> dict[str, object]:
+        config = self._config
+        folder = Path(config.model_dir)
+        manifest = read_manifest(folder) if (folder / MANIFEST_FILE).exists() else inferred_manifest(folder)
+        threads = Threads(config.streams, config.threads_per_stream)
+        self._handler = load_handler(folder, manifest, config.backend, threads)
+        if self._handler.batches:
+            for text in WARM_UP_TEXTS:
+                body = msgspec.json.encode({"inputs": text})
+                self._handler.infer([self._handler.prepare(RawRequest(body)).texts])
+        self._streams = Streams(self._handler, config.streams, config.batch_tokens, self._send_from_thread)
+        return _facts(config, manifest, self._handler.session_info)
+
+    def _on_message(self, message: ToWorker) -> None:
+        if isinstance(message, Cancel):
+            if job := self._jobs.pop(message.id, None):
+                job.cancelled = True
+            return
+        job = Job(message.id, message.queue_by, message.expires, time.monotonic())
+        self._jobs[message.id] = job
+        assert self._handler is not None, "this is a bug: the front asks only workers that are ready"
+        if len(message.body) <= INLINE_BYTES and self._handler.user.input_fn is None:
+            self._prepare(job, message)
+        else:
+            self._decoders.submit(self._prepare_in_thread, job, message)
+
+    def _prepare(self, job: Job, ask: Ask) -> None:
+        assert self._handler is not None, "this is a bug: the front asks only workers that are ready"
+        assert self._streams is not None, "this is a bug: the front asks only workers that are ready"
+        started = time.monotonic()
+        try:
+            job.prepared = self._handler.prepare(
+                RawRequest(ask.body, ask.content_type, ask.accept, ask.protocol, ask.json_length)
+            )
+        except ParetoServeError as exc:
+            self._send_from_thread([error_reply(job, exc)])
+            return
+        job.tokenize_s = time.monotonic() - started
+        self._streams.put(job)
+
+    def _prepare_in_thread(self, job: Job, ask: Ask) -> None:
+        try:
+            self._prepare(job, ask)
+        except Exception:
+            log.exception("a decoding thread of the worker failed: this is a bug")
+            os._exit(70)
+
+    def _send_from_thread(self, messages: list[ToFront]) -> None:
+        self._loop.call_soon_threadsafe(self._send, messages)
+
+    def _send(self, messages: list[ToFront]) -> None:
+        assert self._transport is not None, "this is a bug: nothing is sent before the connection is up"
+        self._transport.write(b"".join(frame(message) for message in messages))
+        for message in messages:
+            self._jobs.pop(getattr(message, "id", -1), None)
+
+    async def _beat(self) -> None:
+        process = psutil.Process()
+        while True:
+            queued = self._streams.queued() if self._streams else (0, 0)
+            running_s = self._streams.running_s() if self._streams else 0.0
+            self._send([Beat(*queued, running_s, process.memory_info().rss)])
+            await asyncio.sleep(self._config.beat_s)
+
+
+def _facts(config: WorkerConfig, manifest: Manifest, info: SessionInfo | None) -> dict[str, object]:
+    """What `/variants` shows of this worker."""
+    facts = msgspec.to_builtins(manifest)
+    # The golden inputs are for the worker; a reader of /variants wants the rest.
+    del facts["golden"], facts["artifacts"]
+    if artifact := manifest.artifacts.get(config.backend):
+        facts["artifact"] = {
+            "file": artifact.file,
+            "layout": artifact.layout,
+            "precision": artifact.precision,
+            "bytes": artifact.bytes,
+            "quality": msgspec.to_builtins(artifact.quality),
+        }
+    facts["engine"] = msgspec.to_builtins(info) if info else "the variant's own model_fn"
+    return facts  # type: ignore[no-any-return]
+
+
+def _die(arguments: threading.ExceptHookArgs) -> None:
+    """A stream that met a bug must not leave a worker that looks alive: end it, the supervisor starts another."""
+    log.critical("a thread of the worker failed: this is a bug", exc_info=arguments.exc_value)
+    os._exit(70)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    threading.excepthook = _die
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    config = msgspec.json.decode(sys.argv[2], type=WorkerConfig)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        worker = Worker(config, runner.get_loop())
+        runner.run(worker.run(connection))
+
+
+if __name__ == "__main__":
+    main()
