@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 import uvicorn
-from prometheus_client import disable_created_metrics
 
 from model_store.errors import ParetoServeError
 from serving.app import Front, make_app
@@ -69,7 +68,6 @@ def serve(specs: Sequence[VariantSpec], settings: Settings, on_listening: Callab
     """
     if len({spec.name for spec in specs}) < len(specs):
         raise ParetoServeError("Two variants have the same name; serve each variant once per backend.")
-    disable_created_metrics()
     metrics = Metrics()
     plan = make_plan(usable_cores(), len(specs) * settings.workers, settings.streams, settings.threads_per_stream)
     variants = [ServedVariant(spec, settings, plan, metrics.of(spec.name, spec.backend)) for spec in specs]

@@ -17,12 +17,12 @@ from pathlib import Path
 import msgspec
 import psutil
 import uvloop
-from model_store.store import inferred_manifest
 
 from handlers.backends.base import SessionInfo, Threads
 from handlers.handler import Handler, RawRequest, load_handler
 from model_store.errors import ParetoServeError
-from model_store.manifest import MANIFEST_FILE, Manifest, read_manifest
+from model_store.manifest import Manifest
+from model_store.store import manifest_of
 from serving.streams import Job, Streams, error_reply
 from serving.wire import Ask, Beat, Cancel, Failed, Frames, Ready, ToFront, ToWorker, WorkerConfig, frame
 from serving.wire import worker_side_decoder as decoder
@@ -64,7 +64,7 @@ class Worker:
     def _load(self) -> dict[str, object]:
         config = self._config
         folder = Path(config.model_dir)
-        manifest = read_manifest(folder) if (folder / MANIFEST_FILE).exists() else inferred_manifest(folder)
+        manifest = manifest_of(folder)
         threads = Threads(config.streams, config.threads_per_stream)
         self._handler = load_handler(folder, manifest, config.backend, threads)
         if self._handler.batches:

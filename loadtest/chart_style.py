@@ -1,0 +1,82 @@
+"""How charts look, and how a figure becomes a file or a piece of a page."""
+
+import io
+import re
+from typing import Any
+from xml.sax.saxutils import escape
+
+from matplotlib.figure import Figure
+from matplotlib.typing import RcKeyType
+
+INK, MUTED, LINE, PAPER = "#1f2328", "#656d76", "#d8dee4", "#ffffff"
+
+# Okabe and Ito's palette for all kinds of colour vision, less its black and its yellow, which is faint on white.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+
+STYLE: dict[RcKeyType, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": MUTED,
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 10,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 10,
+    "figure.facecolor": PAPER,
+    "font.family": ["DejaVu Sans"],
+    "font.size": 10,
+    "grid.color": LINE,
+    "grid.linewidth": 0.7,
+    "legend.fontsize": 10,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    # Without a salt of its own matplotlib draws new ids on every run.
+    "svg.hashsalt": "loadtest",
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.color": MUTED,
+    "ytick.labelcolor": INK,
+}
+
+_NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+_PAGE_COLOURS = {INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)", PAPER: "var(--paper)"}
+
+
+def to_png(figure: Figure) -> bytes:
+    """The figure at twice the resolution of a screen."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=200, metadata={"Software": None})
+    return stream.getvalue()
+
+
+def to_svg(figure: Figure, name: str, title: str, description: str) -> str:
+    """The figure as an SVG document, the same bytes every time; readers of the screen get title and description.
+
+    Must run under STYLE, as figures are drawn.
+    """
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", metadata=_NO_METADATA)
+    labels = f'<title id="{name}-title">{escape(title)}</title>\n<desc id="{name}-desc">{escape(description)}</desc>'
+    return re.sub(
+        r"<svg ([^>]*)>",
+        rf'<svg role="img" aria-labelledby="{name}-title {name}-desc" \1>' + "\n" + labels.replace("\\", r"\\"),
+        stream.getvalue(),
+        count=1,
+    )
+
+
+def to_inline(svg: str, name: str) -> str:
+    """An SVG document as an element of a page: own ids, the page's colours and font, no fixed size, no prologue."""
+    element = svg[svg.index("<svg") :]
+    element = re.sub(r'(<svg [^>]*?) width="[^"]*"', r"\1", element, count=1)
+    element = re.sub(r'(<svg [^>]*?) height="[^"]*"', r"\1", element, count=1)
+    element = re.sub(rf'\bid="(?!{name}-)', f'id="{name}-', element)
+    element = re.sub(r'(href="|url\()#', rf"\1#{name}-", element)
+    element = re.sub(r"<style[^>]*>\s*\*\{", f'<style type="text/css">.{name} *{{', element)
+    element = element.replace("'DejaVu Sans'", "var(--font)")
+    for colour, variable in _PAGE_COLOURS.items():
+        element = element.replace(colour, variable)
+    return element

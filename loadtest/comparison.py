@@ -1,0 +1,88 @@
+"""What a comparison found: the contents of a report, and the file that keeps them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from loadtest.analysis import Threshold
+from loadtest.errors import LoadTestError
+from loadtest.levels import LevelResult
+
+SCHEMA = 1
+REPORT_FILE = "report.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How well a variant does its task; `value` is a share between 0 and 1."""
+
+    value: float
+    metric: str = "accuracy"
+    n: int | None = None
+    """Examples it was measured on."""
+    dataset: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateReport:
+    """One variant on one backend with everything measured about it."""
+
+    name: str
+    """Such as `int8@openvino`."""
+    variant: str
+    backend: str
+    levels: tuple[LevelResult, ...]
+    threshold: Threshold
+    accuracy: Accuracy | None = None
+    size_bytes: int | None = None
+    parameters: int | None = None
+    nonzero: int | None = None
+    precision: str | None = None
+    """What the engine really computed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A comparison of candidates under the same load. The first candidate is the one others are compared with."""
+
+    candidates: tuple[CandidateReport, ...]
+    think_time_s: float
+    conditions: dict[str, str] = field(default_factory=dict)
+    """What a reader needs to judge and repeat the numbers, in the order shown."""
+    created: str = ""
+    """ISO 8601."""
+    title: str = "Load test"
+    reject_threshold: float = 0.01
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        names = [candidate.name for candidate in self.candidates]
+        if not names or len(set(names)) < len(names):
+            raise LoadTestError("A report needs at least one candidate and a different name for each.")
+
+
+class _Header(msgspec.Struct):
+    schema: int
+
+
+def read_report(path: Path) -> Report:
+    """Read a `report.json`; raises LoadTestError when it is missing, damaged or of a later schema."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise LoadTestError(f"There is no report at '{path}'; give the folder of a finished comparison.") from error
+    try:
+        schema = msgspec.json.decode(data, type=_Header).schema
+        if schema > SCHEMA:
+            raise LoadTestError(
+                f"'{path}' has schema {schema} and this version reads up to {SCHEMA}; update ParetoServe to read it."
+            )
+        return msgspec.json.decode(data, type=Report)
+    except msgspec.DecodeError as error:
+        raise LoadTestError(f"'{path}' is damaged ({error}); run the comparison again.") from error
+
+
+def save_report(report: Report, path: Path) -> None:
+    """Write what `read_report` reads."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")

@@ -1,0 +1,113 @@
+"""Steps the users through the levels on Locust. Imported in the generator's process only."""
+
+import gc
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import gevent
+from locust import LoadTestShape
+
+from loadtest.levels import LevelResult, LevelWindow, in_window, summarise_level
+from loadtest.plan import next_level
+from loadtest.progress import CampaignEvent, LevelDone, LevelStarted, LevelTicked, encode_event
+from loadtest.records import append_rows, rows_since
+from loadtest.steadiness import is_steady
+from loadtest.users import Workload
+
+_POLL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where a campaign's results go."""
+
+    requests: Path
+    events_fd: int
+
+    def emit(self, event: CampaignEvent) -> None:
+        os.write(self.events_fd, encode_event(event))
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Keep the collector's pauses out of the measured window; collecting once is done before it settles."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+class Staircase(LoadTestShape):
+    """Visits the levels that `next_level` names.
+
+    Locust calls `tick` at most once a second, which is too coarse for a window's edges. So each `tick` measures the
+    level that is running, from start to end in its own greenlet, and then returns the next one.
+    """
+
+    workload: Workload
+    outputs: Outputs
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._done: list[LevelResult] = []
+        self._users: int | None = None
+
+    def tick(self) -> tuple[int, float] | None:
+        """Measure the current level, then name the next one with the users to start per second."""
+        if self._users is not None:
+            self._done.append(self._measure(self._users))
+        previous, self._users = self._users or 0, next_level(self.workload.campaign, self._done)
+        if self._users is None:
+            return None
+        levels = self.workload.campaign.levels
+        planned = None if levels == "auto" else len(levels)
+        self.outputs.emit(LevelStarted(len(self._done), self._users, planned))
+        # Every step takes about two seconds, whatever its size.
+        return self._users, max(1.0, abs(self._users - previous) / 2)
+
+    def _measure(self, users: int) -> LevelResult:
+        campaign = self.workload.campaign
+        while self.get_current_user_count() != users:
+            gevent.sleep(_POLL_S / 5)
+        with _no_garbage_collection():
+            gevent.sleep(max(campaign.settle_s, 3 * campaign.think_time_s))
+            window = self._dwell(users)
+        rows = self.workload.recorder.take()
+        marked = ((in_window(row, window.t_start_s, window.t_end_s), row) for row in rows)
+        append_rows(self.outputs.requests, len(self._done), users, marked)
+        result = summarise_level(window, rows)
+        self.outputs.emit(LevelDone(len(self._done), result))
+        return result
+
+    def _dwell(self, users: int) -> LevelWindow:
+        campaign, recorder = self.workload.campaign, self.workload.recorder
+        start_s, cpu_start_s = recorder.clock_s(), time.process_time()
+        steady = False
+        while not steady and recorder.clock_s() - start_s < campaign.max_dwell_s:
+            gevent.sleep(_POLL_S)
+            self._report(users, start_s)
+            steady = is_steady(campaign, recorder.rows, start_s, recorder.clock_s())
+        end_s = recorder.clock_s()
+        cpu_share = (time.process_time() - cpu_start_s) / (end_s - start_s)
+        return LevelWindow(users, start_s, end_s, steady, recorder.in_flight, cpu_share)
+
+    def _report(self, users: int, start_s: float) -> None:
+        campaign, recorder = self.workload.campaign, self.workload.recorder
+        elapsed_s = recorder.clock_s() - start_s
+        outcomes = [row.outcome for row in rows_since(recorder.rows, start_s)]
+        tick = LevelTicked(
+            index=len(self._done),
+            users=users,
+            elapsed_s=elapsed_s,
+            max_dwell_s=campaign.max_dwell_s,
+            attempts=len(outcomes),
+            ok_per_s=outcomes.count("ok") / elapsed_s,
+            rejected_share=outcomes.count("rejected") / max(1, len(outcomes)),
+        )
+        self.outputs.emit(tick)

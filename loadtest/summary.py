@@ -1,0 +1,183 @@
+"""A report in rows and in words."""
+
+from dataclasses import dataclass
+
+from loadtest.analysis import common_level, level_at, light_level, pareto_front
+from loadtest.comparison import Accuracy, CandidateReport, Report
+
+MISSING = "\N{EN DASH}"
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryRow:
+    """One candidate in one line; None where something was not measured."""
+
+    name: str
+    accuracy: Accuracy | None
+    size_mb: float | None
+    light_p50_ms: float | None
+    """At the smallest number of users that all candidates were measured at."""
+    light_p95_ms: float | None
+    common_p95_ms: float | None
+    """At the largest number of users that all candidates hold."""
+    max_ok_per_s: float
+    threshold: str
+    on_front: bool
+
+
+def report_common_level(report: Report) -> int | None:
+    """The number of users at which the candidates' response times are compared."""
+    return common_level([(candidate.levels, candidate.threshold) for candidate in report.candidates])
+
+
+def report_light_level(report: Report) -> int | None:
+    """The smallest number of users that all candidates were measured at."""
+    return light_level([candidate.levels for candidate in report.candidates])
+
+
+def pareto_points(report: Report) -> dict[str, tuple[float, float]]:
+    """(p95 in ms at the common level, accuracy) of the candidates that have both."""
+    users = report_common_level(report)
+    points = {}
+    for candidate in report.candidates:
+        level = level_at(candidate.levels, users)
+        if level is not None and level.p95_ms is not None and candidate.accuracy is not None:
+            points[candidate.name] = (level.p95_ms, candidate.accuracy.value)
+    return points
+
+
+def summary_rows(report: Report) -> tuple[SummaryRow, ...]:
+    """One row per candidate, in the report's order."""
+    front = pareto_front(pareto_points(report))
+    light, common = report_light_level(report), report_common_level(report)
+    return tuple(_row(candidate, light, common, candidate.name in front) for candidate in report.candidates)
+
+
+def _row(candidate: CandidateReport, light: int | None, common: int | None, on_front: bool) -> SummaryRow:
+    light_level_, common_level_ = level_at(candidate.levels, light), level_at(candidate.levels, common)
+    return SummaryRow(
+        name=candidate.name,
+        accuracy=candidate.accuracy,
+        size_mb=candidate.size_bytes / 1e6 if candidate.size_bytes is not None else None,
+        light_p50_ms=light_level_.p50_ms if light_level_ else None,
+        light_p95_ms=light_level_.p95_ms if light_level_ else None,
+        common_p95_ms=common_level_.p95_ms if common_level_ else None,
+        max_ok_per_s=max(level.ok_per_s for level in candidate.levels),
+        threshold=candidate.threshold.text,
+        on_front=on_front,
+    )
+
+
+def number(value: float | None) -> str:
+    """Three significant digits, never in powers of ten; a dash for nothing."""
+    if value is None:
+        return MISSING
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _percent(accuracy: Accuracy | None) -> str:
+    return f"{accuracy.value:.1%}" if accuracy else MISSING
+
+
+def _users(count: int | None) -> str:
+    return "no common level" if count is None else f"{count} user{'s' if count != 1 else ''}"
+
+
+def summary_table(report: Report) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Header and rows as text, for a terminal, a CSV file or a page."""
+    light, common = _users(report_light_level(report)), _users(report_common_level(report))
+    metrics = {candidate.accuracy.metric for candidate in report.candidates if candidate.accuracy}
+    header = (
+        "candidate",
+        " / ".join(sorted(metrics)) or "accuracy",
+        "size, MB",
+        f"p50 at {light}, ms",
+        f"p95 at {light}, ms",
+        f"p95 at {common}, ms",
+        "most answers/s",
+        "throttles at, users",
+        "Pareto front",
+    )
+    rows = tuple(
+        (
+            row.name,
+            _percent(row.accuracy),
+            number(row.size_mb),
+            number(row.light_p50_ms),
+            number(row.light_p95_ms),
+            number(row.common_p95_ms),
+            number(row.max_ok_per_s),
+            row.threshold,
+            "yes" if row.on_front else "no",
+        )
+        for row in summary_rows(report)
+    )
+    return header, rows
+
+
+def _capacity(candidate: CandidateReport, report: Report) -> tuple[float, float]:
+    level = level_at(candidate.levels, report_common_level(report))
+    return candidate.threshold.at_least, -(level.p95_ms or 0) if level else 0
+
+
+def _holds(candidate: CandidateReport) -> str:
+    low, high = candidate.threshold.bracket
+    if high is None:
+        return f"{candidate.name} holds more than {_users(low)}"
+    if low is None:
+        return f"{candidate.name} throttles already at {_users(high)}"
+    if candidate.threshold.users is None:
+        return f"{candidate.name} throttles between {low} and {high} users"
+    return f"{candidate.name} throttles at {candidate.threshold.text} users"
+
+
+def _speed(ratio: float) -> str:
+    if 0.95 < ratio < 1.05:
+        return "as fast"
+    factor, direction = (ratio, "faster") if ratio > 1 else (1 / ratio, "slower")
+    return (
+        f"{factor:.1f} \N{MULTIPLICATION SIGN} {direction}"
+        if factor < 10
+        else f"{factor:.0f} \N{MULTIPLICATION SIGN} {direction}"
+    )
+
+
+def _accuracy_change(best: Accuracy | None, other: Accuracy | None) -> str:
+    if best is None or other is None or best.metric != other.metric:
+        return ""
+    points = 100 * (best.value - other.value)
+    if abs(points) < 0.05:
+        return f" at the same {best.metric}"
+    return f" at {abs(points):.1f} points {'more' if points > 0 else 'less'} {best.metric}"
+
+
+def verdict(report: Report) -> str:
+    """What the numbers say, in two or three sentences."""
+    ranked = sorted(report.candidates, key=lambda candidate: _capacity(candidate, report), reverse=True)
+    best = ranked[0]
+    if len(ranked) == 1:
+        return f"{_holds(best)}."
+    first = report.candidates[0]
+    other = first if first is not best else ranked[-1]
+    sentences = [f"{_holds(best)}; {_holds(other)}."]
+    users = report_common_level(report)
+    ours, theirs = level_at(best.levels, users), level_at(other.levels, users)
+    if ours and theirs and ours.p95_ms and theirs.p95_ms:
+        speed = _speed(theirs.p95_ms / ours.p95_ms)
+        change = _accuracy_change(best.accuracy, other.accuracy)
+        sentences.append(f"At {_users(users)} {best.name} answers {speed} (p95){change}.")
+    else:
+        sentences.append("No level is held by all candidates, so their response times are not compared.")
+    front = pareto_front(pareto_points(report))
+    if front:
+        sentences.append(f"On the front of accuracy against p95: {', '.join(front)}.")
+    return " ".join(sentences)
+
+
+def caveats(report: Report) -> tuple[str, ...]:
+    """Levels whose numbers deserve doubt, one sentence each."""
+    found = []
+    for candidate in report.candidates:
+        for level in candidate.levels:
+            found += [f"{candidate.name} at {_users(level.users)}: {doubt}" for doubt in level.doubts]
+    return tuple(found)

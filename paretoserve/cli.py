@@ -1,0 +1,199 @@
+"""The command line. Every error is one sentence that says what to do; `--debug` shows where it came from."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loadtest.errors import LoadTestError
+from model_store.errors import ParetoServeError
+from paretoserve import options
+from paretoserve.progress import console, errors
+
+app = typer.Typer(
+    name="paretoserve",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Which compressed form of my model should I ship, on which engine, how many users does it hold, and what "
+    "accuracy does it cost?",
+)
+
+
+@app.command()
+def demo(
+    out: options.Out = Path("demo"),
+    users: options.Users = "4,16,32,64,96",
+) -> None:
+    """Train a small model on a generated task, build variants of it, compare them, and print the report's path."""
+    from paretoserve.demo.run import run_demo
+
+    report = run_demo(out, options.parse_levels(users))
+    _print_report(report, out)
+
+
+@app.command()
+def build(
+    checkpoint: Annotated[str, typer.Option(help="Folder of a fine-tuned Hugging Face checkpoint, or a Hub id.")],
+    data: options.Data,
+    recipe: Annotated[list[str], typer.Option(help="What to build; may be given several times: dense, int8.")],
+    store: options.Store = Path("store"),
+    name: Annotated[str | None, typer.Option(help="Name of the model; the checkpoint folder's by default.")] = None,
+    max_tokens: Annotated[int, typer.Option(min=8, help="Where texts are cut.")] = 128,
+    text_column: options.TextColumn = None,
+    text_pair_column: options.PairColumn = None,
+    label_column: options.LabelColumn = None,
+) -> None:
+    """Build variants of a checkpoint: an artifact per engine, its accuracy on the data, and a manifest."""
+    from paretoserve.build import BuildRequest
+    from paretoserve.build import build as build_variants
+
+    columns = options.columns(text_column, text_pair_column, label_column)
+    request = BuildRequest(checkpoint, data, tuple(recipe), store, name, columns, max_tokens)
+    folders = build_variants(request)
+    _print_variants(folders)
+
+
+@app.command("list")
+def list_(store: options.Store = Path("store")) -> None:
+    """List the variants of a store: their engines, sizes and accuracy."""
+    from model_store.store import variant_dirs
+
+    _print_variants(variant_dirs(store))
+
+
+@app.command()
+def serve(
+    variant: Annotated[list[str], typer.Argument(help="Folder of a variant, with @BACKEND to choose its engine.")],
+    host: Annotated[str, typer.Option(help="Address to listen on; loopback unless told otherwise.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8080,
+    workers: Annotated[int, typer.Option(min=1, help="Processes per variant.")] = 1,
+    streams: Annotated[int | None, typer.Option(min=1, help="Calls of the engine at once per worker.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each call of the engine.")] = None,
+    batch_tokens: Annotated[int, typer.Option(min=1, help="Tokens in one call of the engine.")] = 256,
+    max_queue: Annotated[int, typer.Option(min=1, help="Requests per variant in the server at once.")] = 512,
+    queue_deadline: options.QueueDeadline = 0.1,
+    max_body: Annotated[int, typer.Option(min=1, help="Largest body of a request, bytes.")] = 6 * 1024 * 1024,
+) -> None:
+    """Serve variants behind one HTTP interface until stopped with Ctrl-C or SIGTERM."""
+    from paretoserve.candidates import parse_candidate, variant_specs
+    from serving.server import serve as run_server
+    from serving.settings import Settings
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    specs = variant_specs([parse_candidate(text) for text in variant])
+    settings = Settings(
+        host=host,
+        port=port,
+        workers=workers,
+        streams=streams,
+        threads_per_stream=threads,
+        batch_tokens=batch_tokens,
+        max_queue=max_queue,
+        queue_deadline_s=queue_deadline,
+        max_body_bytes=max_body,
+    )
+
+    def announce(url: str, plan: str) -> None:
+        for spec in specs:
+            console.print(f"Serving {spec.name} on {spec.backend}", soft_wrap=True)
+        console.print(f"CPU plan: {plan}", soft_wrap=True)
+        console.print(f"Listening on {url}", soft_wrap=True)
+        sys.stdout.flush()
+
+    run_server(specs, settings, announce)
+
+
+@app.command()
+def load(
+    url: Annotated[str, typer.Argument(help="Address of an endpoint, e.g. http://127.0.0.1:8080.")],
+    data: options.Data,
+    out: options.Out = Path("runs/load"),
+    users: options.Users = "auto",
+    think_time: options.ThinkTime = 0.1,
+    path: Annotated[str, typer.Option(help="Path to post to.")] = "/invocations",
+    variant: Annotated[str | None, typer.Option(help="Variant to ask for, where the endpoint has several.")] = None,
+    text_column: options.TextColumn = None,
+    text_pair_column: options.PairColumn = None,
+) -> None:
+    """Load one endpoint until it throttles, and report."""
+    from paretoserve.load import load_endpoint
+
+    columns = options.columns(text_column, text_pair_column, None)
+    report = load_endpoint(url, path, variant, data, columns, options.parse_levels(users), think_time, out)
+    _print_report(report, out)
+
+
+@app.command()
+def compare(
+    store: Annotated[Path, typer.Option(help="Folder of one model, e.g. store/sst2-minilm.")],
+    candidates: Annotated[str, typer.Option(help="Comma-separated, e.g. dense@onnxruntime,int8@openvino.")],
+    data: options.Data,
+    out: options.Out = Path("runs/compare"),
+    users: options.Users = "auto",
+    think_time: options.ThinkTime = 0.1,
+    queue_deadline: options.QueueDeadline = 0.1,
+    text_column: options.TextColumn = None,
+    text_pair_column: options.PairColumn = None,
+    label_column: options.LabelColumn = None,
+) -> None:
+    """Serve each candidate alone, measure its accuracy over HTTP, load it until it throttles, and report."""
+    from paretoserve.candidates import parse_candidate
+    from paretoserve.compare import Comparison
+    from paretoserve.compare import compare as run_comparison
+
+    parsed = [parse_candidate(text.strip(), store) for text in candidates.split(",")]
+    comparison = Comparison(
+        candidates=parsed,
+        data=data,
+        out_dir=out,
+        levels=options.parse_levels(users),
+        think_time_s=think_time,
+        queue_deadline_s=queue_deadline,
+        columns=options.columns(text_column, text_pair_column, label_column),
+        title=f"{store.name}: {len(parsed)} candidates",
+    )
+    _print_report(run_comparison(comparison), out)
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="Folder with a report.json.")]) -> None:
+    """Draw the charts and the page of a finished comparison again from its report.json."""
+    from loadtest.comparison import REPORT_FILE, read_report
+    from loadtest.report import render
+
+    render(folder)
+    _print_report(read_report(folder / REPORT_FILE), folder)
+
+
+def _print_report(report: object, folder: Path) -> None:
+    from loadtest.comparison import Report
+    from paretoserve.tables import report_table
+
+    assert isinstance(report, Report), "this is a bug: commands hand over reports"
+    table, verdict = report_table(report)
+    console.print(table)
+    console.print(verdict, markup=False)
+    console.print(f"Report: {folder / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def _print_variants(folders: list[Path]) -> None:
+    from paretoserve.tables import variants_table
+
+    console.print(variants_table(folders))
+
+
+def main() -> None:
+    """Run a command; turn errors into one sentence and an exit code of 1."""
+    try:
+        app()
+    except (ParetoServeError, LoadTestError) as exc:
+        if os.environ.get("PARETOSERVE_DEBUG"):
+            raise
+        errors.print(f"[red]error:[/] {exc}", soft_wrap=True)
+        sys.exit(1)

@@ -1,0 +1,159 @@
+"""Compare candidates: serve each alone on the same cores, measure its accuracy over HTTP, load it, report."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from loadtest.analysis import throttling_threshold
+from loadtest.campaign import Campaign, CampaignEvent, run_campaign
+from loadtest.comparison import Accuracy, CandidateReport, Report
+from loadtest.progress import LevelDone, LevelStarted, LevelTicked
+from loadtest.report import write_report
+from model_store.data import Columns, Split, load_data
+from paretoserve import progress as steps
+from paretoserve.accuracy import PATH, request_body, served_accuracy
+from paretoserve.candidates import Candidate
+from paretoserve.machine import describe_machine, describe_versions
+from paretoserve.progress import progress
+from paretoserve.server_process import describe_variants, running_server
+from serving.cpu_plan import usable_cores
+
+Levels = tuple[int, ...] | Literal["auto"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What to compare and under which load. The settings are the same for every candidate."""
+
+    candidates: Sequence[Candidate]
+    data: str
+    out_dir: Path
+    levels: Levels = "auto"
+    think_time_s: float = 0.1
+    queue_deadline_s: float = 0.1
+    min_dwell_s: float = 6.0
+    max_dwell_s: float = 15.0
+    columns: Columns = field(default_factory=Columns)
+    title: str = "Comparison"
+
+
+def compare(comparison: Comparison) -> Report:
+    """Run the whole comparison and write its report.
+
+    Raises:
+        ParetoServeError, LoadTestError: a candidate cannot be served, or a campaign failed.
+    """
+    labels = tuple(comparison.candidates[0].manifest.labels)
+    split = load_data(comparison.data, labels, comparison.columns).evaluation
+    comparison.out_dir.mkdir(parents=True, exist_ok=True)
+    bodies = write_bodies(split, comparison.out_dir / "bodies.jsonl")
+    reports = [_measure(candidate, comparison, split, bodies) for candidate in comparison.candidates]
+    report = Report(
+        candidates=tuple(reports),
+        think_time_s=comparison.think_time_s,
+        conditions=_conditions(comparison, split),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        title=comparison.title,
+    )
+    write_report(report, comparison.out_dir)
+    return report
+
+
+def write_bodies(split: Split, file: Path) -> Path:
+    file.write_bytes(b"\n".join(request_body(row.text, row.text_pair) for row in split.rows) + b"\n")
+    return file
+
+
+def split_cores() -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Cores of the server and of the load generator: the last core generates, unless there is but one."""
+    cores = usable_cores()
+    return (cores, cores) if len(cores) == 1 else (cores[:-1], cores[-1:])
+
+
+def _measure(candidate: Candidate, comparison: Comparison, split: Split, bodies: Path) -> CandidateReport:
+    server_cores, client_cores = split_cores()
+    folder = comparison.out_dir / candidate.name
+    options = ("--queue-deadline", str(comparison.queue_deadline_s))
+    variant = f"{candidate.folder}@{candidate.backend}"
+    with running_server([variant], folder / "server.log", options, server_cores) as url:
+        with progress(f"{candidate.name}: accuracy") as report:
+            accuracy = served_accuracy(url, split, candidate.manifest.labels, report)
+        campaign = Campaign(
+            url=url,
+            bodies=bodies,
+            path=PATH,
+            levels=comparison.levels,
+            think_time_s=comparison.think_time_s,
+            min_dwell_s=comparison.min_dwell_s,
+            max_dwell_s=comparison.max_dwell_s,
+            client_cpus=client_cores,
+        )
+        levels = run_with_progress(campaign, folder, f"{candidate.name}: load")
+        facts = describe_variants(url)[0]
+    return _candidate_report(candidate, accuracy, levels, facts)
+
+
+def run_with_progress(campaign: Campaign, out_dir: Path, title: str) -> tuple[Any, ...]:
+    """Run a campaign under a progress bar that tells the level, its rate and its rejections."""
+    with progress(title) as report:
+        return run_campaign(campaign, out_dir, _Ticker(report))
+
+
+class _Ticker:
+    """Turns the events of a campaign into progress; a level is done in proportion to its time."""
+
+    def __init__(self, report: steps.Report) -> None:
+        self._report = report
+        self._planned = 1
+
+    def __call__(self, event: CampaignEvent) -> None:
+        match event:
+            case LevelStarted():
+                # While `auto` searches nobody knows how many levels there will be: assume a few more.
+                self._planned = event.planned or event.index + 4
+                self._report(f"{event.users} users", event.index / self._planned)
+            case LevelTicked():
+                within = min(1.0, event.elapsed_s / event.max_dwell_s)
+                figures = f"{event.users} users, {event.ok_per_s:.0f}/s, {event.rejected_share:.1%} rejected"
+                self._report(figures, (event.index + within) / self._planned)
+            case LevelDone():
+                self._report(f"{event.result.users} users done", (event.index + 1) / self._planned)
+
+
+def _candidate_report(
+    candidate: Candidate, accuracy: Accuracy, levels: tuple[Any, ...], facts: dict[str, Any]
+) -> CandidateReport:
+    artifact = candidate.manifest.artifacts.get(candidate.backend)
+    engine = facts.get("engine")
+    return CandidateReport(
+        name=candidate.name,
+        variant=candidate.manifest.variant,
+        backend=candidate.backend,
+        levels=levels,
+        threshold=throttling_threshold(levels),
+        accuracy=accuracy,
+        size_bytes=artifact.bytes if artifact else None,
+        parameters=candidate.manifest.parameters,
+        nonzero=candidate.manifest.nonzero,
+        precision=engine["executed_precision"] if isinstance(engine, dict) else None,
+    )
+
+
+def _conditions(comparison: Comparison, split: Split) -> dict[str, str]:
+    server_cores, client_cores = split_cores()
+    return {
+        "Model": comparison.candidates[0].manifest.model,
+        "Data": f"{split.dataset}/{split.split}, {len(split.rows)} texts, one per request",
+        "Users": f"closed loop, exponential think time with a mean of {comparison.think_time_s * 1000:.0f} ms",
+        "Admission": f"429 once the estimated wait exceeds {comparison.queue_deadline_s * 1000:.0f} ms, "
+        "the same for every candidate",
+        "Cores of the server": ", ".join(map(str, server_cores)),
+        "Cores of the load generator": ", ".join(map(str, client_cores)),
+        **describe_machine(),
+        "Versions": describe_versions(("paretoserve", "locust", "torch", "onnxruntime", "openvino")),
+        "Command": shlex.join(["paretoserve", *sys.argv[1:]]),
+    }

@@ -1,0 +1,61 @@
+"""Progress of long steps: a bar on a terminal, plain lines elsewhere."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+Report = Callable[[str, float], None]
+"""Called with what is being done and the fraction of it that is done, 0 to 1."""
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Report]:
+    """Show a step of some length under `title`; yields the function that moves it on."""
+    if console.is_terminal:
+        with _bar(title) as report:
+            yield report
+    else:
+        with _lines(title) as report:
+            yield report
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Report]:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(title, total=1.0)
+
+        def report(what: str, fraction: float) -> None:
+            bar.update(task, description=f"{title}: {what}" if what else title, completed=fraction)
+
+        yield report
+        bar.update(task, description=title, completed=1.0)
+
+
+@contextmanager
+def _lines(title: str) -> Iterator[Report]:
+    """One line when it starts and one at each quarter or new sub-step, so that a log stays readable."""
+    said: tuple[str, int] = ("", 0)
+    console.print(f"{title} …", markup=False)
+
+    def report(what: str, fraction: float) -> None:
+        nonlocal said
+        # Figures within a sub-step change all the time; its first word tells it from another.
+        now = (what.split(" ", 1)[0], int(4 * fraction))
+        if now != said:
+            said = now
+            console.print(f"  {title}: {what} {fraction:.0%}", markup=False)
+
+    yield report
+    console.print(f"{title}: done", markup=False)

@@ -1,0 +1,56 @@
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from loadtest.levels import LevelResult
+from loadtest.plan import levels_between, next_level
+from loadtest.settings import Campaign
+from tests.loadtest.examples import level
+
+
+def _visited(levels: tuple[int, ...] | Literal["auto"], limit: int, max_users: int = 256) -> list[int]:
+    """Levels visited on an endpoint that rejects everything beyond so many users."""
+    campaign = Campaign("http://127.0.0.1:1", Path("bodies"), levels=levels, max_users=max_users)
+    done: list[LevelResult] = []
+    while (users := next_level(campaign, done)) is not None:
+        done.append(level(users, max(0.0, 1 - limit / users)))
+    return [result.users for result in done]
+
+
+def test_given_levels_are_visited_in_their_order() -> None:
+    assert _visited((8, 1, 4), limit=100) == [8, 1, 4]
+
+
+def test_given_levels_end_once_more_than_half_is_rejected() -> None:
+    assert _visited((1, 4, 8, 16, 32), limit=4) == [1, 4, 8, 16]
+
+
+@pytest.mark.parametrize(
+    ("limit", "visited"),
+    [
+        (20, [1, 2, 4, 8, 16, 32, 20, 24, 28]),
+        (2, [1, 2, 4, 3]),
+        (1, [1, 2]),
+        (0, [1]),
+    ],
+)
+def test_auto_doubles_until_it_throttles_and_then_looks_between(limit: int, visited: list[int]) -> None:
+    assert _visited("auto", limit) == visited
+
+
+def test_auto_ends_at_the_most_users_allowed() -> None:
+    assert _visited("auto", 1000, max_users=8) == [1, 2, 4, 8]
+    assert _visited("auto", 1000, max_users=11) == [1, 2, 4, 8, 11]
+
+
+def test_auto_counts_failures_as_unserved() -> None:
+    campaign = Campaign("http://127.0.0.1:1", Path("bodies"))
+    assert next_level(campaign, [level(1), level(2, ok=900, failed=100)]) is None
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "between"), [(16, 32, (20, 24, 28)), (1, 2, ()), (0, 1, ()), (2, 4, (3,)), (4, 8, (5, 6, 7))]
+)
+def test_levels_between_are_whole_and_inside(good: int, bad: int, between: tuple[int, ...]) -> None:
+    assert levels_between(good, bad) == between

@@ -1,0 +1,131 @@
+import csv
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from loadtest.comparison import REPORT_FILE, read_report
+from loadtest.errors import LoadTestError
+from loadtest.report import Report, render, write_report
+from loadtest.summary import verdict
+from tests.loadtest.examples import candidate, level, report, two_candidates
+
+MAX_BYTES = 500_000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    write_report(two_candidates(), folder)
+    return folder
+
+
+class _Tags(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def test_report_is_written_whole(folder: Path) -> None:
+    names = "response-time", "rejected-share", "throughput", "accuracy"
+    charts = [f"charts/{name}.{kind}" for name in names for kind in ("png", "svg")]
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert files == {"report.html", "report.json", "levels.csv", "summary.csv", *charts}
+
+
+def test_page_loads_nothing_and_is_small(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    assert len(page.encode()) < MAX_BYTES
+    tags = _Tags(page).found
+    links = [value for _, attrs in tags for key, value in attrs.items() if key in ("src", "href", "xlink:href")]
+    assert [link for link in links if not (link or "").startswith("#")] == []
+    assert not re.search(r"@import|url\(\s*['\"]?(?!#)", page)
+    assert not [tag for tag, _ in tags if tag in ("script", "link", "iframe", "img")]
+
+
+def test_page_forbids_the_network_to_itself(folder: Path) -> None:
+    (policy,) = [a["content"] for _, a in _Tags((folder / "report.html").read_text()).found if "http-equiv" in a]
+    assert policy is not None
+    assert policy.startswith("default-src 'none'")
+
+
+def test_page_holds_verdict_candidates_and_a_table_under_each_chart(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    assert verdict(two_candidates()).split(".")[0].replace(">", "&gt;") in page
+    tags = [tag for tag, _ in _Tags(page).found]
+    assert (tags.count("svg"), tags.count("details"), tags.count("table")) == (4, 4, 5)
+    assert page.count("<td>dense@torch</td>") == 5 + 3 * 3
+    assert "two cores" in page
+
+
+def test_page_repeats_no_id(folder: Path) -> None:
+    ids = [attrs["id"] for _, attrs in _Tags((folder / "report.html").read_text()).found if "id" in attrs]
+    assert len(ids) == len(set(ids))
+
+
+def test_everything_given_is_escaped(tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>"
+    compared = report(candidate(f"{evil}@x", [level(8, steady=False)]))
+    page = write_report(Report(compared.candidates, 0.1, {evil: evil}, created=evil, title=evil), tmp_path).read_text()
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") > 5
+
+
+def test_report_comes_back_as_it_was_written(folder: Path) -> None:
+    assert read_report(folder / REPORT_FILE) == two_candidates()
+
+
+def test_rendering_again_gives_the_same_bytes(folder: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    render(folder)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_missing_report_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(LoadTestError, match="give the folder of a finished comparison"):
+        render(tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"schema": 1}', b'{"schema": "1"}'])
+def test_damaged_report_is_named(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / REPORT_FILE).write_bytes(data)
+    with pytest.raises(LoadTestError, match=r"report\.json' is damaged .*; run the comparison again"):
+        render(tmp_path)
+
+
+def test_number_of_the_wrong_kind_is_named_with_its_place(folder: Path, tmp_path: Path) -> None:
+    content = msgspec.json.decode((folder / REPORT_FILE).read_bytes())
+    content["candidates"][1]["levels"][0]["ok"] = "many"
+    (tmp_path / REPORT_FILE).write_bytes(msgspec.json.encode(content))
+    with pytest.raises(LoadTestError, match=r"\$\.candidates\[1\]\.levels\[0\]\.ok"):
+        render(tmp_path)
+
+
+def test_later_schema_says_to_update(folder: Path, tmp_path: Path) -> None:
+    content = msgspec.json.decode((folder / REPORT_FILE).read_bytes())
+    (tmp_path / REPORT_FILE).write_bytes(msgspec.json.encode({**content, "schema": 2, "candidates": "elsewhere"}))
+    with pytest.raises(LoadTestError, match="has schema 2 and this version reads up to 1; update"):
+        render(tmp_path)
+
+
+def test_levels_and_summary_are_tables_with_units(folder: Path) -> None:
+    with (folder / "levels.csv").open(newline="") as stream:
+        levels = list(csv.DictReader(stream))
+    assert len(levels) == 7
+    assert (levels[3]["candidate"], levels[3]["users"], levels[3]["rejected_share"]) == ("dense@torch", "64", "0.04")
+    with (folder / "summary.csv").open(newline="") as stream:
+        dense, int8 = csv.DictReader(stream)
+    assert (dense["throttling_users"], dense["common_p95_ms"]) == ("52.0", "62.0")
+    assert (int8["throttling_users"], int8["throttling_text"], int8["size_bytes"]) == ("", "> 64", "24000000")
+
+
+def test_candidates_need_different_names() -> None:
+    twin = candidate("a@torch", [level(8)])
+    with pytest.raises(LoadTestError, match="a different name for each"):
+        report(twin, twin)

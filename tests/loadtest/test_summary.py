@@ -1,0 +1,81 @@
+import pytest
+
+from loadtest.comparison import Report
+from loadtest.summary import caveats, number, pareto_points, summary_rows, summary_table, verdict
+from tests.loadtest.examples import candidate, level, report, two_candidates
+
+
+def test_verdict_states_capacity_speed_accuracy_and_front() -> None:
+    assert verdict(two_candidates()) == (
+        "int8@openvino holds more than 64 users; dense@torch throttles at 52 users. "
+        "At 32 users int8@openvino answers 3.1 \N{MULTIPLICATION SIGN} faster (p95) at 0.2 points less accuracy. "
+        "On the front of accuracy against p95: int8@openvino, dense@torch."
+    )
+
+
+def test_verdict_on_one_candidate_is_its_threshold() -> None:
+    assert verdict(report(candidate("dense@torch", [level(8)]))) == "dense@torch holds more than 8 users."
+
+
+@pytest.mark.parametrize(
+    ("p95_ms", "accuracy", "words"),
+    [
+        (20.0, 0.9, "answers as fast (p95) at the same accuracy"),
+        (40.0, 0.95, "answers 2.0 \N{MULTIPLICATION SIGN} slower (p95) at 5.0 points more accuracy"),
+        (1.0, None, "answers 20 \N{MULTIPLICATION SIGN} faster (p95). "),
+    ],
+)
+def test_verdict_follows_the_numbers(p95_ms: float, accuracy: float | None, words: str) -> None:
+    first = candidate("dense@torch", [level(8), level(16, 0.02)], 0.9)
+    best = candidate("int8@torch", [level(8, p95_ms=p95_ms), level(16)], accuracy)
+    assert words in verdict(report(first, best))
+
+
+def test_verdict_says_when_nothing_can_be_compared() -> None:
+    text = verdict(report(candidate("a@torch", [level(2)]), candidate("b@torch", [level(1, 0.5)])))
+    assert "a@torch holds more than 2 users; b@torch throttles already at 1 user." in text
+    assert "No level is held by all candidates" in text
+
+
+def test_rows_compare_at_levels_that_all_share() -> None:
+    dense, int8 = summary_rows(two_candidates())
+    assert (dense.name, dense.light_p95_ms, dense.common_p95_ms, dense.threshold) == ("dense@torch", 40.0, 62.0, "52")
+    assert (int8.name, int8.light_p95_ms, int8.common_p95_ms, int8.threshold) == ("int8@openvino", 15.0, 20.0, "> 64")
+    assert dense.on_front
+    assert int8.on_front
+    assert dense.max_ok_per_s == 100.0
+
+
+def test_table_says_at_which_levels_it_compares() -> None:
+    header, rows = summary_table(two_candidates())
+    assert header[3:6] == ("p50 at 16 users, ms", "p95 at 16 users, ms", "p95 at 32 users, ms")
+    assert rows[0] == ("dense@torch", "90.2%", "24", "10", "40", "62", "100", "52", "yes")
+
+
+def test_candidate_without_accuracy_is_on_no_front() -> None:
+    compared = report(candidate("a@torch", [level(8)], None), candidate("b@torch", [level(8)], 0.9))
+    assert list(pareto_points(compared)) == ["b@torch"]
+    assert [row.on_front for row in summary_rows(compared)] == [False, True]
+    assert summary_table(compared)[1][0][1] == "\N{EN DASH}"
+
+
+def test_caveats_name_candidate_and_level() -> None:
+    doubted = report(candidate("a@torch", [level(8), level(16, steady=False)]))
+    assert caveats(doubted) == (
+        "a@torch at 16 users: it was not steady, or too few requests were sent, when its time was up.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "\N{EN DASH}"), (0.0123, "0.0123"), (3.14159, "3.14"), (99.96, "100"), (12345.6, "12,346")],
+)
+def test_numbers_have_three_digits(value: float | None, text: str) -> None:
+    assert number(value) == text
+
+
+def test_report_knows_its_first_candidate_as_the_one_to_compare_with() -> None:
+    dense, int8 = two_candidates().candidates
+    other = candidate("tiny@torch", [level(16), level(32, 0.5)], 0.5)
+    text = verdict(Report((dense, other, int8), think_time_s=0.1))
+    assert text.startswith("int8@openvino holds more than 64 users; dense@torch throttles at 52 users.")
