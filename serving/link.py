@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from model_store.errors import NotReady, WorkerFailed
+from serving.cost import Cost
 from serving.cpu_plan import CpuPlan
 from serving.settings import Settings, VariantSpec
 from serving.wire import (
@@ -54,6 +55,7 @@ class Pending:
 class Listener:
     """Whom a link tells of what happens. All are called on the event loop."""
 
+    on_cost: Callable[[Cost], None]
     on_batch: Callable[[BatchDone], None]
     on_change: Callable[[], None]
     on_restart: Callable[[], None]
@@ -174,6 +176,7 @@ class Link:
                 self._listener.on_change()
             case Ready():
                 self.facts, self.load_s, self._ready_at = message.facts, message.load_s, self._heard_at
+                self._listener.on_cost(message.cost)
                 self._set("ready")
                 log.info("%s is ready after %.1f s", self._spec.name, self.load_s)
             case Failed():

@@ -24,9 +24,12 @@ class ServedVariant:
         self.metrics = metrics
         self.draining = False
         self._plan = plan
-        self._gate = Gate(settings.max_queue, settings.queue_deadline_s)
+        streams = plan.streams * settings.workers
+        self._gate = Gate(settings.max_queue, settings.queue_deadline_s, settings.batch_tokens, streams)
         self._ids = itertools.count()
-        listener = Listener(self._on_batch, self._on_change, metrics.worker_restarts.inc, self._on_orphans)
+        listener = Listener(
+            self._gate.calibrate, self._on_batch, self._on_change, metrics.worker_restarts.inc, self._on_orphans
+        )
         self._links = [Link(spec, settings, plan, listener) for _ in range(settings.workers)]
 
     @asynccontextmanager
@@ -98,7 +101,7 @@ class ServedVariant:
         return NotReady(f"Variant {self.name!r} is not ready. {why}", link.retry_after_s)
 
     def _on_batch(self, batch: BatchDone) -> None:
-        self._gate.observe(batch.requests, batch.busy_s, self._plan.streams * len(self._links))
+        self._gate.observe(batch.requests, batch.tokens, batch.busy_s)
         metrics = self.metrics
         metrics.inference_duration.observe(batch.infer_s)
         metrics.batch_requests.observe(batch.requests)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from handlers.handler import Protocol
+from serving.cost import Cost
 
 _LENGTH = struct.Struct("<I")
 
@@ -94,6 +95,7 @@ class Ready(msgspec.Struct, tag="ready", array_like=True):
 
     facts: dict[str, Any]
     load_s: float
+    cost: Cost
 
 
 class Failed(msgspec.Struct, tag="failed", array_like=True):

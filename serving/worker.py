@@ -20,9 +20,11 @@ import uvloop
 
 from handlers.backends.base import SessionInfo, Threads
 from handlers.handler import Handler, RawRequest, load_handler
+from handlers.packing import Tokens
 from model_store.errors import ParetoServeError
 from model_store.manifest import Manifest
 from model_store.store import manifest_of
+from serving.cost import Cost, fit_cost
 from serving.streams import Job, Streams, error_reply
 from serving.wire import Ask, Beat, Cancel, Failed, Frames, Ready, ToFront, ToWorker, WorkerConfig, frame
 from serving.wire import worker_side_decoder as decoder
@@ -32,8 +34,8 @@ log = logging.getLogger("paretoserve.worker")
 # A body up to this size is decoded and tokenized on the event loop: that takes less time than handing it to a thread.
 INLINE_BYTES = 8 * 1024
 
-# Texts of several lengths, so that the first real request does not pay for the engine's first calls.
-WARM_UP_TEXTS = ("warm", "a few words to warm up with", "some more words to warm up with, and then some more " * 8)
+# How often each size of batch is run at warm-up; the fastest counts, since others may have had the core meanwhile.
+CALIBRATION_REPEATS = 4
 
 
 class Worker:
@@ -52,27 +54,24 @@ class Worker:
         beats = asyncio.create_task(self._beat())
         started = time.monotonic()
         try:
-            facts = await asyncio.to_thread(self._load)
+            facts, cost = await asyncio.to_thread(self._load)
         except ParetoServeError as exc:
             self._send([Failed(type(exc).__name__, str(exc))])
             await asyncio.sleep(0)
             self._transport.close()
             return
-        self._send([Ready(facts, time.monotonic() - started)])
+        self._send([Ready(facts, time.monotonic() - started, cost)])
         await beats
 
-    def _load(self) -> dict[str, object]:
+    def _load(self) -> tuple[dict[str, object], Cost]:
         config = self._config
         folder = Path(config.model_dir)
         manifest = manifest_of(folder)
         threads = Threads(config.streams, config.threads_per_stream)
         self._handler = load_handler(folder, manifest, config.backend, threads)
-        if self._handler.batches:
-            for text in WARM_UP_TEXTS:
-                body = msgspec.json.encode({"inputs": text})
-                self._handler.infer([self._handler.prepare(RawRequest(body)).texts])
+        cost = warm_up(self._handler, config.batch_tokens) if self._handler.batches else Cost()
         self._streams = Streams(self._handler, config.streams, config.batch_tokens, self._send_from_thread)
-        return _facts(config, manifest, self._handler.session_info)
+        return _facts(config, manifest, self._handler.session_info, cost), cost
 
     def _on_message(self, message: ToWorker) -> None:
         if isinstance(message, Cancel):
@@ -126,7 +125,24 @@ class Worker:
             await asyncio.sleep(self._config.beat_s)
 
 
-def _facts(config: WorkerConfig, manifest: Manifest, info: SessionInfo | None) -> dict[str, object]:
+def warm_up(handler: Handler, batch_tokens: int) -> Cost:
+    """Run rows of several sizes, so that the first request does not pay for first calls, and measure what they cost."""
+    (text,) = handler.prepare(RawRequest(b'{"inputs": "a few words to warm up with"}')).texts
+    samples = []
+    for row_tokens in (len(text), batch_tokens // 4, batch_tokens // 2, batch_tokens):
+        row = [text] * max(1, row_tokens // len(text))
+        seconds = min(_timed(handler, row) for _ in range(CALIBRATION_REPEATS))
+        samples.append((len(row) * len(text), seconds))
+    return fit_cost(samples)
+
+
+def _timed(handler: Handler, row: list[Tokens]) -> float:
+    started = time.perf_counter()
+    handler.infer([row])
+    return time.perf_counter() - started
+
+
+def _facts(config: WorkerConfig, manifest: Manifest, info: SessionInfo | None, cost: Cost) -> dict[str, object]:
     """What `/variants` shows of this worker."""
     facts = msgspec.to_builtins(manifest)
     # The golden inputs are for the worker; a reader of /variants wants the rest.
@@ -139,6 +155,7 @@ def _facts(config: WorkerConfig, manifest: Manifest, info: SessionInfo | None) -
             "bytes": artifact.bytes,
             "quality": msgspec.to_builtins(artifact.quality),
         }
+    facts["cost"] = {name: getattr(cost, name) for name in cost.__struct_fields__}
     facts["engine"] = msgspec.to_builtins(info) if info else "the variant's own model_fn"
     return facts  # type: ignore[no-any-return]
 

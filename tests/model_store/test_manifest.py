@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import pytest
+
+from model_store.errors import DamagedArtifact, UnsupportedManifest
+from model_store.manifest import (
+    MANIFEST_FILE,
+    Artifact,
+    GoldenInput,
+    Manifest,
+    Quality,
+    Technique,
+    contained,
+    read_manifest,
+    sha256_of,
+    verify_artifact,
+    write_manifest,
+)
+
+
+def artifact_in(folder: Path) -> Artifact:
+    (folder / "model.xml").write_bytes(b"graph")
+    (folder / "model.bin").write_bytes(b"weights")
+    hashes = {name: sha256_of(folder / name) for name in ("model.xml", "model.bin")}
+    return Artifact(file="model.xml", layout="packed", precision="fp32", sha256=hashes, bytes=12)
+
+
+def manifest_with(artifact: Artifact) -> Manifest:
+    return Manifest(
+        model="sst2",
+        variant="dense",
+        technique=Technique(recipe="dense", parameters={"seed": 0}),
+        labels=["negative", "positive"],
+        max_tokens=128,
+        artifacts={"openvino": artifact},
+        golden=[GoldenInput("good"), GoldenInput("a", "b")],
+    )
+
+
+def test_manifest_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    quality = Quality(dataset="sst2", split="dev", value=0.9, correct=9, n=10)
+    artifact = Artifact(
+        file="m.onnx",
+        layout="packed",
+        precision="int8",
+        sha256={},
+        bytes=1,
+        golden_logits=[[0.1, -2.5]],
+        quality=quality,
+    )
+    write_manifest(manifest_with(artifact), tmp_path)
+    assert read_manifest(tmp_path) == manifest_with(artifact)
+    assert [path.name for path in tmp_path.iterdir()] == [MANIFEST_FILE]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"schema": 2, "novelty": 1}', "has schema 2.*upgrade"),
+        ('{"schema": "1"}', "has schema '1'"),
+        ("{}", "has schema None"),
+        ('{"schema": 1}', "is not a manifest.*build the variant again"),
+        ("[1]", "is not a manifest"),
+        ("{", "is not a manifest"),
+    ],
+)
+def test_what_is_no_manifest_of_ours_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / MANIFEST_FILE).write_text(content)
+    with pytest.raises(UnsupportedManifest, match=message):
+        read_manifest(tmp_path)
+
+
+def test_intact_artifact_is_found(tmp_path: Path) -> None:
+    assert verify_artifact(artifact_in(tmp_path), tmp_path) == tmp_path.resolve() / "model.xml"
+
+
+@pytest.mark.parametrize("file", ["model.xml", "model.bin"])
+def test_one_changed_byte_is_damage(tmp_path: Path, file: str) -> None:
+    artifact = artifact_in(tmp_path)
+    content = bytearray((tmp_path / file).read_bytes())
+    content[2] ^= 1
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(DamagedArtifact, match=f"'{file}' of variant .* is damaged"):
+        verify_artifact(artifact, tmp_path)
+
+
+def test_a_missing_companion_is_damage(tmp_path: Path) -> None:
+    artifact = artifact_in(tmp_path)
+    (tmp_path / "model.bin").unlink()
+    with pytest.raises(DamagedArtifact, match=r"'model\.bin' is missing"):
+        verify_artifact(artifact, tmp_path)
+
+
+@pytest.mark.parametrize("file", ["../outside", "/etc/hostname", "inner/../../outside", "link"])
+def test_a_name_that_leaves_the_folder_is_refused(tmp_path: Path, file: str) -> None:
+    (tmp_path / "outside").write_bytes(b"secret")
+    folder = tmp_path / "variant"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path / "outside")
+    with pytest.raises(DamagedArtifact, match="lies outside"):
+        contained(folder, file)
