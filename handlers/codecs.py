@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -35,12 +36,19 @@ def decode(body: bytes, content_type: str) -> Any:
 
 
 def decode_json(body: bytes) -> Any:
-    try:
+    with told_as("The body is not JSON"):
         return _decoder.decode(body)
+
+
+@contextmanager
+def told_as(wrong: str) -> Iterator[None]:
+    """What a JSON decoder raises, as BadInput that begins with what is `wrong`."""
+    try:
+        yield
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise BadInput(f"The body is not JSON: {exc}.") from exc
+        raise BadInput(f"{wrong}: {str(exc).rstrip('.')}.") from exc
     except RecursionError as exc:
-        raise BadInput("The body is JSON nested too deeply; send a plain request.") from exc
+        raise BadInput(f"{wrong} that can be read: it is nested too deeply; send a plain request.") from exc
 
 
 def _decode_json_lines(body: bytes) -> Any:
@@ -48,15 +56,13 @@ def _decode_json_lines(body: bytes) -> Any:
     inputs = []
     for number, line in enumerate(body.split(b"\n"), start=1):
         if line.strip():
-            try:
+            with told_as(f"Line {number} of the body is not JSON"):
                 one = _decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-                raise BadInput(f"Line {number} of the body is not JSON: {exc}.") from exc
             inputs.append(one["inputs"] if isinstance(one, dict) and "inputs" in one else one)
     return {"inputs": inputs}
 
 
-_HEADERS = ({"inputs"}, {"text"}, {"text", "text_pair"})
+_HEADERS = (["inputs"], ["text"], ["text", "text_pair"])
 
 
 def _decode_csv(body: bytes) -> Any:
@@ -65,7 +71,7 @@ def _decode_csv(body: bytes) -> Any:
         rows = [row for row in csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True) if row]
     except (csv.Error, UnicodeDecodeError) as exc:
         raise BadInput(f"The body is not CSV in UTF-8: {exc}.") from exc
-    if rows and {name.strip().lower() for name in rows[0]} in _HEADERS:
+    if rows and [name.strip().lower() for name in rows[0]] in _HEADERS:
         rows = rows[1:]
     if widths := {len(row) for row in rows} - {1, 2}:
         raise BadInput(f"A row of the body has {max(widths)} fields; send one text, or two for a pair; quote commas.")
@@ -86,15 +92,24 @@ def encode(prediction: Any, accept: str) -> tuple[bytes, str]:
 
 
 def negotiate(accept: str) -> str:
-    """The content type of ours that an `Accept` header likes best; JSON where it does not care."""
+    """The content type of ours that an `Accept` header likes best; JSON where it does not care.
+
+    Raises:
+        NotAcceptable: it allows none of ours.
+    """
     if not accept or accept == "*/*":
         return JSON
-    wanted = sorted((_range(part) for part in accept.split(",")), key=lambda pair: -pair[1])
-    for pattern, weight in wanted:
-        for kind in _ENCODERS:
-            if weight > 0 and pattern in (kind, "*/*", f"{kind.split('/')[0]}/*"):
-                return kind
-    raise NotAcceptable(accept, tuple(_ENCODERS))
+    weights = dict(_range(part) for part in accept.split(","))
+    best = max(_ENCODERS, key=lambda kind: _weight(kind, weights))
+    if not _weight(best, weights):
+        raise NotAcceptable(accept, tuple(_ENCODERS))
+    return best
+
+
+def _weight(kind: str, weights: dict[str, float]) -> float:
+    """That of the range which names `kind` most closely, as HTTP has it; 0 is not acceptable."""
+    ranges = (kind, f"{kind.split('/')[0]}/*", "*/*")
+    return next((weights[one] for one in ranges if one in weights), 0.0)
 
 
 def _range(part: str) -> tuple[str, float]:
@@ -107,7 +122,7 @@ def _range(part: str) -> tuple[str, float]:
                 weight = float(value)
             except ValueError:
                 weight = 0.0
-    return media_type(name), weight
+    return media_type(name), weight if weight > 0 else 0.0  # which a weight that is no number is, too
 
 
 def encode_json(prediction: Any) -> bytes:

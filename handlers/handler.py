@@ -68,6 +68,8 @@ class Handler:
     manifest: Manifest
     model: Any
     user: UserCode = field(default_factory=UserCode)
+    # What V2 clients call it, where that is not the variant's own name.
+    served_as: str | None = None
 
     @property
     def batches(self) -> bool:
@@ -85,6 +87,8 @@ class Handler:
             BadInput: the request cannot be understood.
         """
         if request.protocol == "v2":
+            if not self.batches:
+                raise BadInput("This variant runs its own model_fn or predict_fn; ask it at /invocations.")
             asked = decode_infer(request.body, request.json_length)
             return Prepared(request, asked, self._tokenize(asked.question))
         payload = self._decode(request)
@@ -107,8 +111,6 @@ class Handler:
             raise BadInput(f"The variant's own input_fn refused the body: {type(exc).__name__}: {exc}") from exc
 
     def _tokenize(self, question: Question) -> tuple[Tokens, ...]:
-        if not isinstance(self.model, TextClassifier):
-            raise BadInput("This variant runs its own model_fn or predict_fn; ask it at /invocations.")
         return tuple(self.model.tokenize(question))
 
     def infer(self, rows: Sequence[Sequence[Tokens]]) -> Logits:
@@ -120,7 +122,8 @@ class Handler:
         if isinstance(prepared.data, V2Question):
             # The protocol has one row per text, however the texts were sent.
             predictions = self.model.answer(replace(prepared.data.question, shape="list"), logits)
-            body, kind, json_length = encode_infer(prepared.data, predictions, logits, self.manifest.variant)
+            name = self.served_as or self.manifest.variant
+            body, kind, json_length = encode_infer(prepared.data, predictions, logits, name)
             return Answer(body, kind, json_length, prepared.truncated)
         body, kind = self._encode(self.model.answer(prepared.data, logits), prepared.request.accept)
         return Answer(body, kind, truncated=prepared.truncated)

@@ -5,6 +5,7 @@ part, whose length a header states, followed by the raw tensors in their order, 
 is a 32-bit length and that many bytes.
 """
 
+import math
 import struct
 from dataclasses import dataclass
 from itertools import chain
@@ -14,6 +15,7 @@ import msgspec
 import numpy as np
 
 from handlers.backends.base import Logits
+from handlers.codecs import told_as
 from handlers.payload import Question, read_question
 from model_store.errors import BadInput
 
@@ -71,10 +73,10 @@ def decode_infer(body: bytes, json_length: int | None) -> V2Question:
         BadInput: it is not a request for a text classifier.
     """
     length = len(body) if json_length is None else json_length
-    try:
+    if length > len(body):
+        raise BadInput(f"Inference-Header-Content-Length is {length}, but the body has {len(body)} bytes only.")
+    with told_as("The body is not a V2 inference request"):
         request = _decoder.decode(body[:length])
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise BadInput(f"The body is not a V2 inference request: {exc}.") from exc
     texts, rest = {}, body[length:]
     for tensor in request.inputs:
         size = tensor.parameters.get("binary_data_size")
@@ -100,7 +102,7 @@ def _question(texts: dict[str, list[str]]) -> Question:
 def _check(tensor: Tensor, count: int) -> None:
     if tensor.datatype != "BYTES":
         raise BadInput(f"Input {tensor.name!r} has datatype {tensor.datatype!r}; texts are BYTES.")
-    expected = int(np.prod(tensor.shape)) if tensor.shape else 0
+    expected = math.prod(tensor.shape) if tensor.shape else 0
     if count != expected:
         raise BadInput(f"Input {tensor.name!r} has {count} texts, but its shape {tensor.shape} says {expected}.")
 

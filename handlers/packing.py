@@ -37,10 +37,6 @@ class PackedBatch:
     segment_ids: Int64Array
     cls_index: Int64Array
 
-    @property
-    def padding_tokens(self) -> int:
-        return int(np.count_nonzero(self.segment_ids == 0))
-
     def inputs(self) -> dict[str, Int64Array]:
         """The arrays by the names that packed graphs give their inputs."""
         return {name: getattr(self, name) for name in self.__slots__}
@@ -59,6 +55,12 @@ def pack(rows: Sequence[Sequence[Tokens]]) -> PackedBatch:
         segment_ids=_stack([row.segment_ids for row in packed], width),
         cls_index=np.concatenate([row.cls_index + i * width for i, row in enumerate(packed)]),
     )
+
+
+def padding_tokens(rows: Sequence[Sequence[Tokens]]) -> int:
+    """How many tokens `pack` adds to these texts."""
+    lengths = [sum(map(len, row)) for row in rows]
+    return max(lengths) * len(rows) - sum(lengths)
 
 
 def _stack(rows: list[Int64Array], width: int) -> Int64Array:

@@ -3,6 +3,7 @@
 import http.client
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from loadtest.comparison import Accuracy
@@ -14,10 +15,22 @@ PATH = "/invocations"
 HEADERS = {"Content-Type": "application/json"}
 
 
-def request_body(text: str, text_pair: str | None) -> bytes:
-    """The body that asks for one text or pair."""
-    inputs = text if text_pair is None else {"text": text, "text_pair": text_pair}
-    return json.dumps({"inputs": inputs}).encode()
+Text = tuple[str, str | None]
+
+
+def request_body(texts: Sequence[Text]) -> bytes:
+    """The body that asks for one text or pair, or for several in a list."""
+    inputs = [text if pair is None else {"text": text, "text_pair": pair} for text, pair in texts]
+    return json.dumps({"inputs": inputs[0] if len(inputs) == 1 else inputs}).encode()
+
+
+def write_bodies(texts: Sequence[Text], texts_per_request: int, file: Path) -> Path:
+    """Request bodies for a campaign, one a line; the last is left out if there are too few texts for it."""
+    count = max(1, len(texts) // texts_per_request)
+    groups = (texts[i * texts_per_request : (i + 1) * texts_per_request] for i in range(count))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"".join(request_body(group) + b"\n" for group in groups))
+    return file
 
 
 def served_accuracy(url: str, split: Split, labels: Sequence[str], report: Report) -> Accuracy:
@@ -37,7 +50,7 @@ def served_accuracy(url: str, split: Split, labels: Sequence[str], report: Repor
 
 
 def _label(connection: http.client.HTTPConnection, row: Row) -> str:
-    connection.request("POST", PATH, request_body(row.text, row.text_pair), HEADERS)
+    connection.request("POST", PATH, request_body([(row.text, row.text_pair)]), HEADERS)
     response = connection.getresponse()
     body = json.loads(response.read())
     if response.status != http.client.OK:

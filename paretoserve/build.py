@@ -1,6 +1,5 @@
 """Build variants: a recipe writes artifacts, the handler that will serve them measures them, a manifest says it all."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,10 @@ from model_store.data import Columns, Data, Row, Split, load_data
 from model_store.errors import ParetoServeError
 from model_store.manifest import Artifact, GoldenInput, Manifest, Quality, sha256_of, write_manifest
 from model_store.store import staging
-from model_store.tokenizer import TOKENIZER_FILE, write_tokenizer
+from model_store.tokenizer import TOKENIZER_FILE
 from paretoserve.progress import Report, progress
 from serving.cpu_plan import usable_cores
 
-CALIBRATION_TEXTS = 300
 GOLDEN_INPUTS = 4
 
 
@@ -68,7 +66,6 @@ def build_variant(
     variant = variant or recipe
     target = request.store / model / variant
     with staging(target) as folder, progress(f"Building {model}/{variant}") as report:
-        write_tokenizer(checkpoint, folder)
         given = RecipeInput(
             checkpoint, calibration_texts(data), folder, lambda what, part: report(what, part / 2), request.max_tokens
         )
@@ -105,10 +102,8 @@ def build_variant(
 
 
 def calibration_texts(data: Data) -> tuple[tuple[str, str | None], ...]:
-    """Texts for calibration, the same for the same data: of the train split, or where there is none of the other."""
-    rows = (data.train or data.evaluation).rows
-    chosen = random.Random(0).sample(range(len(rows)), min(CALIBRATION_TEXTS, len(rows)))  # noqa: S311  not a secret
-    return tuple((rows[i].text, rows[i].text_pair) for i in chosen)
+    """What recipes choose their calibration texts from: the train split, or where there is none the other."""
+    return tuple((row.text, row.text_pair) for row in (data.train or data.evaluation).rows)
 
 
 def golden_inputs(split: Split) -> list[GoldenInput]:

@@ -37,7 +37,7 @@ def parse_candidate(text: str, model_dir: Path | None = None) -> Candidate:
         ParetoServeError: there is no such variant, or it has nothing for that backend.
     """
     path, at, backend = text.rpartition("@")
-    if not at:
+    if not at or "/" in backend:  # an @ within the path
         path, backend = text, ""
     folder = find_variant(model_dir, path) if model_dir else Path(path)
     if not folder.is_dir():

@@ -1,4 +1,4 @@
-"""The command line. Every error is one sentence that says what to do; `--debug` shows where it came from."""
+"""The command line. Every error is one sentence that says what to do; PARETOSERVE_DEBUG=1 shows where it came from."""
 
 import logging
 import os
@@ -116,16 +116,20 @@ def load(
     out: options.Out = Path("runs/load"),
     users: options.Users = "auto",
     think_time: options.ThinkTime = 0.1,
+    dwell: options.Dwell = 6.0,
     path: Annotated[str, typer.Option(help="Path to post to.")] = "/invocations",
     variant: Annotated[str | None, typer.Option(help="Variant to ask for, where the endpoint has several.")] = None,
     text_column: options.TextColumn = None,
     text_pair_column: options.PairColumn = None,
 ) -> None:
     """Load one endpoint until it throttles, and report."""
-    from paretoserve.load import load_endpoint
+    from paretoserve.compare import Load
+    from paretoserve.load import Endpoint, load_endpoint
 
     columns = options.columns(text_column, text_pair_column, None)
-    report = load_endpoint(url, path, variant, data, columns, options.parse_levels(users), think_time, out)
+    target = Endpoint(url, path, variant)
+    load = Load(options.parse_levels(users), think_time, *options.dwell(dwell))
+    report = load_endpoint(target, load, data, columns, out)
     _print_report(report, out)
 
 
@@ -137,14 +141,16 @@ def compare(
     out: options.Out = Path("runs/compare"),
     users: options.Users = "auto",
     think_time: options.ThinkTime = 0.1,
+    dwell: options.Dwell = 6.0,
     queue_deadline: options.QueueDeadline = 0.1,
+    texts_per_request: Annotated[int, typer.Option(min=1, help="Texts in one request.")] = 1,
     text_column: options.TextColumn = None,
     text_pair_column: options.PairColumn = None,
     label_column: options.LabelColumn = None,
 ) -> None:
     """Serve each candidate alone, measure its accuracy over HTTP, load it until it throttles, and report."""
     from paretoserve.candidates import parse_candidate
-    from paretoserve.compare import Comparison
+    from paretoserve.compare import Comparison, Load
     from paretoserve.compare import compare as run_comparison
 
     parsed = [parse_candidate(text.strip(), store) for text in candidates.split(",")]
@@ -152,9 +158,9 @@ def compare(
         candidates=parsed,
         data=data,
         out_dir=out,
-        levels=options.parse_levels(users),
-        think_time_s=think_time,
+        load=Load(options.parse_levels(users), think_time, *options.dwell(dwell)),
         queue_deadline_s=queue_deadline,
+        texts_per_request=texts_per_request,
         columns=options.columns(text_column, text_pair_column, label_column),
         title=f"{store.name}: {len(parsed)} candidates",
     )

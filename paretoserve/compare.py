@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from loadtest.progress import LevelDone, LevelStarted, LevelTicked
 from loadtest.report import write_report
 from model_store.data import Columns, Split, load_data
 from paretoserve import progress as steps
-from paretoserve.accuracy import PATH, request_body, served_accuracy
+from paretoserve.accuracy import PATH, served_accuracy, write_bodies
 from paretoserve.candidates import Candidate
 from paretoserve.machine import describe_machine, describe_versions
 from paretoserve.progress import progress
@@ -26,18 +26,26 @@ Levels = tuple[int, ...] | Literal["auto"]
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """How users behave, and for how long each level is measured."""
+
+    levels: Levels = "auto"
+    think_time_s: float = 0.1
+    min_dwell_s: float = 6.0
+    max_dwell_s: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """What to compare and under which load. The settings are the same for every candidate."""
 
     candidates: Sequence[Candidate]
     data: str
     out_dir: Path
-    levels: Levels = "auto"
-    think_time_s: float = 0.1
+    load: Load = Load()
     queue_deadline_s: float = 0.1
-    min_dwell_s: float = 6.0
-    max_dwell_s: float = 15.0
-    columns: Columns = field(default_factory=Columns)
+    texts_per_request: int = 1
+    columns: Columns = Columns()
     title: str = "Comparison"
 
 
@@ -49,23 +57,18 @@ def compare(comparison: Comparison) -> Report:
     """
     labels = tuple(comparison.candidates[0].manifest.labels)
     split = load_data(comparison.data, labels, comparison.columns).evaluation
-    comparison.out_dir.mkdir(parents=True, exist_ok=True)
-    bodies = write_bodies(split, comparison.out_dir / "bodies.jsonl")
+    texts = [(row.text, row.text_pair) for row in split.rows]
+    bodies = write_bodies(texts, comparison.texts_per_request, comparison.out_dir / "bodies.jsonl")
     reports = [_measure(candidate, comparison, split, bodies) for candidate in comparison.candidates]
     report = Report(
         candidates=tuple(reports),
-        think_time_s=comparison.think_time_s,
+        think_time_s=comparison.load.think_time_s,
         conditions=_conditions(comparison, split),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         title=comparison.title,
     )
     write_report(report, comparison.out_dir)
     return report
-
-
-def write_bodies(split: Split, file: Path) -> Path:
-    file.write_bytes(b"\n".join(request_body(row.text, row.text_pair) for row in split.rows) + b"\n")
-    return file
 
 
 def split_cores() -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -86,10 +89,10 @@ def _measure(candidate: Candidate, comparison: Comparison, split: Split, bodies:
             url=url,
             bodies=bodies,
             path=PATH,
-            levels=comparison.levels,
-            think_time_s=comparison.think_time_s,
-            min_dwell_s=comparison.min_dwell_s,
-            max_dwell_s=comparison.max_dwell_s,
+            levels=comparison.load.levels,
+            think_time_s=comparison.load.think_time_s,
+            min_dwell_s=comparison.load.min_dwell_s,
+            max_dwell_s=comparison.load.max_dwell_s,
             client_cpus=client_cores,
         )
         levels = run_with_progress(campaign, folder, f"{candidate.name}: load")
@@ -147,8 +150,8 @@ def _conditions(comparison: Comparison, split: Split) -> dict[str, str]:
     server_cores, client_cores = split_cores()
     return {
         "Model": comparison.candidates[0].manifest.model,
-        "Data": f"{split.dataset}/{split.split}, {len(split.rows)} texts, one per request",
-        "Users": f"closed loop, exponential think time with a mean of {comparison.think_time_s * 1000:.0f} ms",
+        "Data": f"{split.dataset}/{split.split}, {len(split.rows)} texts, {comparison.texts_per_request} per request",
+        "Users": f"closed loop, exponential think time with a mean of {comparison.load.think_time_s * 1000:.0f} ms",
         "Admission": f"429 once the estimated wait exceeds {comparison.queue_deadline_s * 1000:.0f} ms, "
         "the same for every candidate",
         "Cores of the server": ", ".join(map(str, server_cores)),

@@ -1,5 +1,6 @@
 """Load one endpoint that somebody else runs."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,53 +9,53 @@ from loadtest.campaign import Campaign
 from loadtest.comparison import CandidateReport, Report
 from loadtest.report import write_report
 from model_store.data import Columns, read_texts
-from paretoserve.accuracy import request_body
-from paretoserve.compare import Levels, run_with_progress
+from paretoserve.accuracy import PATH, write_bodies
+from paretoserve.compare import Load, run_with_progress
 from paretoserve.machine import describe_machine, describe_versions
 
 TARGET_VARIANT = "X-Amzn-SageMaker-Target-Variant"
 
 
-def load_endpoint(
-    url: str,
-    path: str,
-    variant: str | None,
-    data: str,
-    columns: Columns,
-    levels: Levels,
-    think_time_s: float,
-    out: Path,
-) -> Report:
-    """Run one campaign against `url` and write its report to `out`.
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to post to, and which variant to ask for where there are several."""
+
+    url: str
+    path: str = PATH
+    variant: str | None = None
+
+
+def load_endpoint(endpoint: Endpoint, load: Load, data: str, columns: Columns, out: Path) -> Report:
+    """Run one campaign against an endpoint with the texts of `data`, and write its report to `out`.
 
     Raises:
         ParetoServeError, LoadTestError: the data cannot be read, or the endpoint does not answer.
     """
     texts = read_texts(data, columns)
-    out.mkdir(parents=True, exist_ok=True)
-    bodies = out / "bodies.jsonl"
-    bodies.write_bytes(b"\n".join(request_body(text, pair) for text, pair in texts) + b"\n")
+    bodies = write_bodies(texts, 1, out / "bodies.jsonl")
     campaign = Campaign(
-        url=url,
+        url=endpoint.url,
         bodies=bodies,
-        path=path,
-        headers={TARGET_VARIANT: variant} if variant else {},
-        levels=levels,
-        think_time_s=think_time_s,
+        path=endpoint.path,
+        headers={TARGET_VARIANT: endpoint.variant} if endpoint.variant else {},
+        levels=load.levels,
+        think_time_s=load.think_time_s,
+        min_dwell_s=load.min_dwell_s,
+        max_dwell_s=load.max_dwell_s,
     )
-    results = run_with_progress(campaign, out, f"Loading {url}")
-    name = variant or "endpoint"
+    results = run_with_progress(campaign, out, f"Loading {endpoint.url}")
+    name = endpoint.variant or "endpoint"
     report = Report(
         candidates=(CandidateReport(name, name, "", results, throttling_threshold(results)),),
-        think_time_s=think_time_s,
+        think_time_s=load.think_time_s,
         conditions={
-            "Endpoint": f"{url}{path}",
+            "Endpoint": f"{endpoint.url}{endpoint.path}",
             "Data": f"{len(texts)} texts, one per request",
             "Machine of the load generator": describe_machine()["Processor"],
             "Versions": describe_versions(("paretoserve", "locust")),
         },
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        title=f"Load on {url}",
+        title=f"Load on {endpoint.url}",
     )
     write_report(report, out)
     return report

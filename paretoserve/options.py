@@ -22,6 +22,11 @@ def parse_levels(text: str) -> tuple[int, ...] | Literal["auto"]:
     return levels
 
 
+def dwell(least_s: float) -> tuple[float, float]:
+    """Least and most seconds measured at a level."""
+    return least_s, 2.5 * least_s
+
+
 def columns(text: str | None, text_pair: str | None, label: str | None) -> Columns:
     return Columns(text=text, text_pair=text_pair, label=label)
 
@@ -35,6 +40,9 @@ ThinkTime = Annotated[
 ]
 QueueDeadline = Annotated[
     float, typer.Option("--queue-deadline", min=0.001, help="Longest wait for the engine, s; longer is answered 429.")
+]
+Dwell = Annotated[
+    float, typer.Option("--dwell", min=1.0, help="Least time measured at each level, s; up to 2.5 times until steady.")
 ]
 TextColumn = Annotated[str | None, typer.Option("--text-column", help="Column of the text, if not found by itself.")]
 PairColumn = Annotated[str | None, typer.Option("--text-pair-column", help="Column of the second text of a pair.")]

@@ -1,5 +1,6 @@
 """Progress of long steps: a bar on a terminal, plain lines elsewhere."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,14 +10,17 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 Report = Callable[[str, float], None]
 """Called with what is being done and the fraction of it that is done, 0 to 1."""
 
-console = Console(highlight=False)
+# A pipe or a log has no width; tables need this much to stand without broken words.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+# Progress and errors go here, so that a command's result can be piped, and libraries that write to standard output
+# do not tear a bar apart.
 errors = Console(stderr=True, highlight=False)
 
 
 @contextmanager
 def progress(title: str) -> Iterator[Report]:
     """Show a step of some length under `title`; yields the function that moves it on."""
-    if console.is_terminal:
+    if errors.is_terminal:
         with _bar(title) as report:
             yield report
     else:
@@ -33,7 +37,7 @@ def _bar(title: str) -> Iterator[Report]:
         TaskProgressColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=errors) as bar:
         task = bar.add_task(title, total=1.0)
 
         def report(what: str, fraction: float) -> None:
@@ -47,7 +51,7 @@ def _bar(title: str) -> Iterator[Report]:
 def _lines(title: str) -> Iterator[Report]:
     """One line when it starts and one at each quarter or new sub-step, so that a log stays readable."""
     said: tuple[str, int] = ("", 0)
-    console.print(f"{title} …", markup=False)
+    errors.print(f"{title} …", markup=False)
 
     def report(what: str, fraction: float) -> None:
         nonlocal said
@@ -55,7 +59,7 @@ def _lines(title: str) -> Iterator[Report]:
         now = (what.split(" ", 1)[0], int(4 * fraction))
         if now != said:
             said = now
-            console.print(f"  {title}: {what} {fraction:.0%}", markup=False)
+            errors.print(f"  {title}: {what} {fraction:.0%}", markup=False)
 
     yield report
-    console.print(f"{title}: done", markup=False)
+    errors.print(f"{title}: done", markup=False)

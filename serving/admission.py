@@ -4,11 +4,10 @@ The same gate stands in front of every backend, so throttling thresholds compare
 """
 
 import asyncio
-import math
 import time
 
 from model_store.errors import Overloaded
-from serving.cost import Cost
+from serving.cost import NO_COST, Cost
 
 # Weight of the newest call of the engine in the moving averages; some tens of calls make up their memory.
 _WEIGHT = 0.05
@@ -27,31 +26,35 @@ class Gate:
         self.in_flight = 0
         self.idle = asyncio.Event()
         self.idle.set()
-        self._batch_tokens = batch_tokens
+        self._batch_tokens = self._call_tokens = batch_tokens
         self._streams = streams
-        self._cost = Cost()
+        self._cost = NO_COST
         self._slowness = 1.0
-        self._tokens_per_request = 0.0
+        self._tokens_per_request: float | None = None
 
     def calibrate(self, cost: Cost) -> None:
-        """Start from a cost measured at warm-up; a variant that could not be measured has none."""
+        """Start from a cost measured at warm-up; the user's own model has none, and takes one request at a time."""
         self._cost, self._slowness = cost, 1.0
+        self._call_tokens = 1 if cost == NO_COST else self._batch_tokens
 
-    def observe(self, requests: int, tokens: int, busy_s: float) -> None:
+    def observe(self, tokens: int, busy_s: float) -> None:
         """Learn from a call of the engine that kept its stream for `busy_s` seconds."""
-        if self._tokens_per_request == 0.0:
-            self._tokens_per_request = tokens / requests
-        self._tokens_per_request += _WEIGHT * (tokens / requests - self._tokens_per_request)
-        if self._cost == Cost():
+        if self._cost == NO_COST:
             self._cost = Cost(busy_s)
-        self._slowness += _WEIGHT * (busy_s / self._cost.seconds(tokens) - self._slowness)
+        self._slowness += _WEIGHT * (busy_s / self._cost.layout_seconds(tokens) - self._slowness)
+
+    def answered(self, tokens: int) -> None:
+        """Learn how large requests are."""
+        known = self._tokens_per_request
+        self._tokens_per_request = tokens if known is None else known + _WEIGHT * (tokens - known)
 
     def estimated_wait_s(self) -> float:
         """Seconds until a stream is free for a request that comes now."""
-        tokens = self.in_flight * self._tokens_per_request
-        full_batches = math.floor(tokens / self._batch_tokens)
-        rest = tokens - full_batches * self._batch_tokens
-        seconds = full_batches * self._cost.seconds(self._batch_tokens) + (self._cost.seconds(rest) if rest else 0.0)
+        tokens = self.in_flight * max(1.0, self._tokens_per_request or 0.0)
+        full_calls, rest = divmod(tokens, self._call_tokens)
+        seconds = full_calls * self._cost.layout_seconds(self._call_tokens)
+        if rest:
+            seconds += self._cost.layout_seconds(rest)
         return seconds * self._slowness / self._streams
 
     def admit(self) -> float:

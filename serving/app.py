@@ -139,7 +139,8 @@ async def _unknown_variant(request: Request, exc: Exception) -> Response:
 
 async def _http_exception(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException), "this is a bug: registered for HTTPException"
-    message = f"{request.method} {request.url.path}: {exc.detail}."
+    # Not `request.url`, which is made of a Host header that may be anything.
+    message = f"{request.method} {request.scope['path']}: {exc.detail}."
     return Response(error_body(message, "HTTPError"), exc.status_code, dict(exc.headers or {}), JSON)
 
 

@@ -26,17 +26,29 @@ def text_header(headers: dict[bytes, bytes], name: bytes) -> str:
     return headers.get(name, b"").decode("latin-1")
 
 
+def whole_number(headers: dict[bytes, bytes], name: bytes) -> int | None:
+    """The number in a header, None where there is no such header; raises BadInput."""
+    raw = headers.get(name)
+    if raw is None:
+        return None
+    # Longer numbers fit neither the wire to a worker nor a time.
+    if not raw.isdigit() or len(raw) > 18:
+        raise BadInput(f"The header {name.decode().title()} must be a whole number of at most 18 digits.")
+    return int(raw)
+
+
 async def read_body(headers: dict[bytes, bytes], receive: Receive, max_bytes: int) -> bytes:
     """The whole body.
 
     Raises:
+        BadInput: it is compressed, or its length is no number.
         TooLarge: it is, or says it is, over `max_bytes`.
         ClientLeft: the client went away before it was complete.
     """
     too_large = TooLarge(f"The body is over the limit of {max_bytes} bytes; send less in one request.")
     if encoding := headers.get(b"content-encoding"):
         raise BadInput(f"Content-Encoding {encoding.decode('latin-1')!r} is not supported; send the body as it is.")
-    if int(headers.get(b"content-length", b"0")) > max_bytes:
+    if (whole_number(headers, b"content-length") or 0) > max_bytes:
         raise too_large
     chunks, size = [], 0
     while True:

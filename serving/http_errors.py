@@ -26,6 +26,7 @@ STATUS: dict[str, int] = {
 def status_of(error: str) -> int:
     """The status for an error by the name of its class; a class without one has its base's."""
     kind: type[BaseException] = getattr(errors, error)
+    assert issubclass(kind, errors.ParetoServeError), "this is a bug: errors travel by the names of that tree"
     return next(STATUS[base.__name__] for base in kind.__mro__ if base.__name__ in STATUS)
 
 

@@ -5,7 +5,7 @@ import time
 import uuid
 
 from handlers.handler import Protocol, RawRequest
-from model_store.errors import BadInput, NotReady, Overloaded, ParetoServeError
+from model_store.errors import NotReady, Overloaded, ParetoServeError
 from serving import asgi
 from serving.http_errors import error_body, retry_after, status_of
 from serving.variant import ServedVariant
@@ -36,6 +36,9 @@ async def answer_inference(
         return
     except ParetoServeError as exc:
         status, body, content_type = _refuse(exc, extra)
+    except Exception:
+        variant.metrics.answered(500, time.perf_counter() - arrived)
+        raise
     variant.metrics.answered(status, time.perf_counter() - arrived)
     await asgi.respond(send, status, body, content_type, extra)
 
@@ -44,26 +47,19 @@ async def _read(
     headers: dict[bytes, bytes], receive: asgi.Receive, protocol: Protocol, max_body_bytes: int
 ) -> RawRequest:
     body = await asgi.read_body(headers, receive, max_body_bytes)
-    json_length = headers.get(b"inference-header-content-length")
-    if json_length is not None and not json_length.isdigit():
-        raise BadInput("Inference-Header-Content-Length must be the length of the JSON part in bytes.")
     return RawRequest(
         body,
         asgi.text_header(headers, b"content-type"),
         asgi.text_header(headers, b"accept"),
         protocol,
-        None if json_length is None else int(json_length),
+        asgi.whole_number(headers, b"inference-header-content-length"),
     )
 
 
 def _timeout_s(headers: dict[bytes, bytes]) -> float:
     """The client's own deadline, from `X-Request-Timeout-Ms`; none where it states none."""
-    raw = headers.get(b"x-request-timeout-ms")
-    if raw is None:
-        return math.inf
-    if not raw.isdigit():
-        raise BadInput("X-Request-Timeout-Ms must be a whole number of milliseconds.")
-    return int(raw) / 1000
+    milliseconds = asgi.whole_number(headers, b"x-request-timeout-ms")
+    return math.inf if milliseconds is None else milliseconds / 1000
 
 
 def _unpack(variant: ServedVariant, reply: Reply, extra: list[tuple[bytes, bytes]]) -> tuple[int, bytes, str]:
@@ -71,10 +67,9 @@ def _unpack(variant: ServedVariant, reply: Reply, extra: list[tuple[bytes, bytes
     parts = (("queue", timings.queue_s), ("tokenize", timings.tokenize_s), ("infer", timings.infer_s))
     extra.append((b"server-timing", ", ".join(f"{name};dur={s * 1000:.3f}" for name, s in parts).encode()))
     if reply.error:
-        status = status_of(reply.error)
-        if status == status_of(Overloaded.__name__):
+        if reply.retry_after_s:
             extra.append((b"retry-after", retry_after(reply.retry_after_s)))
-        return status, error_body(reply.message, reply.error), JSON
+        return status_of(reply.error), error_body(reply.message, reply.error), JSON
     metrics.queue_duration.observe(timings.queue_s)
     metrics.tokenize_duration.observe(timings.tokenize_s)
     extra.append((b"x-amzn-invoked-production-variant", variant.name.encode()))

@@ -111,18 +111,20 @@ class Link:
             await self._end()
 
     async def _run_once(self) -> None:
-        ours, theirs = socket.socketpair()
-        lost = asyncio.Event()
-        with theirs:
-            self._process = await self._spawn(theirs)
-        self._set("loading")
-        self._started_at = self._heard_at = time.monotonic()
-        frames = Frames(front_side_decoder(), self._on_message, lost.set)
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_connection(lambda: frames, sock=ours)
+        try:
+            lost = await self._start()
+        except OSError as exc:
+            self._set("failed", f"Its worker cannot be started: {exc.strerror}; see that its interpreter is there.")
+            log.exception("worker of %s: cannot run %s", self._spec.name, self._spec.python)
+            return
         watch = asyncio.create_task(self._watch())
-        await lost.wait()
-        watch.cancel()
+        try:
+            await lost.wait()
+        finally:
+            watch.cancel()
+        if self.state != "failed":
+            # At once, so that nothing more is asked of it while its process ends.
+            self._set("ended", self.error or "Its worker ended and is being started again.")
         await self._end()
         was_ready = self._ready_at > self._started_at
         if was_ready and time.monotonic() - self._ready_at > HEALTHY_AFTER_S:
@@ -132,6 +134,24 @@ class Link:
             self._set("ended", f"Its worker ended ({self._how()}) and is being started again.")
         orphans, self.pending = list(self.pending.values()), {}
         self._listener.on_orphans(orphans)
+
+    async def _start(self) -> asyncio.Event:
+        """Start a worker; the event is set when it is gone."""
+        ours, theirs = socket.socketpair()
+        lost = asyncio.Event()
+        with theirs:
+            try:
+                self._process = await self._spawn(theirs)
+            except OSError:
+                ours.close()
+                raise
+        # Why the last one ended stays on record until this one is ready.
+        self._set("loading", self.error)
+        self._started_at = self._heard_at = time.monotonic()
+        frames = Frames(front_side_decoder(), self._on_message, lost.set)
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_connection(lambda: frames, sock=ours)
+        return lost
 
     async def _spawn(self, theirs: socket.socket) -> asyncio.subprocess.Process:
         plan = self._plan

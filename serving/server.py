@@ -20,6 +20,9 @@ log = logging.getLogger("paretoserve")
 # Longer than users think between two requests, so that a kept-alive connection is not closed under them.
 KEEP_ALIVE_S = 75
 
+# Connections that may wait to be accepted.
+BACKLOG = 2048
+
 
 class DrainingServer(uvicorn.Server):
     """On SIGTERM or SIGINT: refuse new requests, answer the admitted ones, then stop. A second signal stops at once."""
@@ -46,12 +49,14 @@ class DrainingServer(uvicorn.Server):
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Bind before anything is loaded, so that a port in use is told at once."""
+    """Listen before anything is loaded, so that a port in use is told at once."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        # Who is told the address may connect at once, and is answered as soon as the front runs.
+        listener.listen(BACKLOG)
     except OSError as exc:
         listener.close()
         raise ParetoServeError(
@@ -61,7 +66,7 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def serve(specs: Sequence[VariantSpec], settings: Settings, on_listening: Callable[[str, str], None]) -> None:
-    """Serve until told to stop. `on_listening` is called with the URL and the CPU plan once the socket is bound.
+    """Serve until told to stop. `on_listening` is called with the URL and the CPU plan once the socket listens.
 
     Raises:
         ParetoServeError: the address cannot be had, or two variants have one name.
@@ -79,6 +84,7 @@ def serve(specs: Sequence[VariantSpec], settings: Settings, on_listening: Callab
         ws="none",
         log_config=None,
         access_log=False,
+        backlog=BACKLOG,
         server_header=False,
         date_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,

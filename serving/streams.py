@@ -1,5 +1,7 @@
 """Inside a worker: the queue of texts, and the threads that feed them to the engine."""
 
+import itertools
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -9,9 +11,11 @@ import numpy as np
 
 from handlers.backends.base import Logits
 from handlers.handler import Answer, Handler, Prepared
-from handlers.packing import Tokens
-from model_store.errors import DeadlineExceeded, Overloaded, ParetoServeError
+from handlers.packing import Tokens, padding_tokens
+from model_store.errors import DeadlineExceeded, NotReady, Overloaded, ParetoServeError
+from serving.arrange import arrange
 from serving.batcher import Picked, next_batch
+from serving.cost import NO_COST, Cost
 from serving.wire import BatchDone, Reply, Timings, ToFront
 
 
@@ -19,7 +23,8 @@ from serving.wire import BatchDone, Reply, Timings, ToFront
 class Job:
     """One request in the worker, from its arrival to its reply.
 
-    `results` has one entry per text, filled as batches come back; a job is `done` once its reply is made.
+    `results` has one entry per text, filled as batches come back; a job is `done` once its reply is made. From the
+    moment its first text is `taken` to the engine it does not expire any more: its other texts may need further calls.
     """
 
     id: int
@@ -32,6 +37,8 @@ class Job:
     results: list[Logits | Answer | None] = field(default_factory=list)
     tokenize_s: float = 0.0
     queue_s: float = 0.0
+    infer_s: float = 0.0
+    taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ class QueuedText:
 
     @property
     def wait_until(self) -> float:
-        return min(self.job.queue_by, self.job.expires)
+        return math.inf if self.job.taken else min(self.job.queue_by, self.job.expires)
 
     @property
     def cancelled(self) -> bool:
@@ -61,8 +68,16 @@ class Streams:
     `send` is called from these threads with the replies of a batch together.
     """
 
-    def __init__(self, handler: Handler, count: int, batch_tokens: int, send: Callable[[list[ToFront]], None]) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        count: int,
+        batch_tokens: int,
+        send: Callable[[list[ToFront]], None],
+        cost: Cost = NO_COST,
+    ) -> None:
         self._handler = handler
+        self._cost = cost
         # The user's own model is asked one request at a time.
         self._batch_tokens = batch_tokens if handler.batches else 1
         self._send = send
@@ -99,6 +114,8 @@ class Streams:
                 started = time.monotonic()
                 picked = next_batch(self._queue, self._batch_tokens, started)
                 self._queue = picked.left
+                for job in _jobs_of(picked.batch):
+                    _take(job, started)
                 if picked.left:
                     self._changed.notify()
             self._running[number] = started
@@ -107,38 +124,34 @@ class Streams:
 
     def _serve(self, picked: Picked[QueuedText], started: float) -> list[ToFront]:
         messages: list[ToFront] = []
-        for job in {text.job for text in picked.expired}:
-            if not job.done:
-                messages.append(_expired(job, started))
+        messages += [_expired(job, started) for job in _jobs_of(picked.expired)]
         if picked.batch:
             messages += self._serve_batch(picked.batch, started)
         return messages
 
     def _serve_batch(self, batch: list[QueuedText], started: float) -> list[ToFront]:
-        jobs = list(dict.fromkeys(text.job for text in batch))
-        for job in jobs:
-            job.queue_s = started - job.arrived - job.tokenize_s
+        jobs = _jobs_of(batch)
+        layout = arrange([text.tokens for text in batch], self._cost)
+        batch = [batch[i] for row in layout for i in row]
+        rows = _rows(batch, layout)
         messages: list[ToFront] = []
         infer_started = time.monotonic()
         try:
-            results = self._infer(batch)
+            results = list(self._handler.infer(rows)) if self._handler.batches else [self._run_alone(batch)]
         except ParetoServeError as exc:
-            infer_s = time.monotonic() - infer_started
-            messages += [error_reply(job, exc, infer_s) for job in jobs]
+            infer_s = _spent(jobs, infer_started)
+            messages += [error_reply(job, exc) for job in jobs if not job.done]
         else:
-            infer_s = time.monotonic() - infer_started
-            messages += [self._reply(job, infer_s) for job in self._completed(batch, results)]
+            infer_s = _spent(jobs, infer_started)
+            messages += [self._reply(job) for job in self._completed(batch, results)]
         tokens = sum(text.tokens for text in batch)
-        messages.append(BatchDone(len(jobs), tokens, 0, infer_s, time.monotonic() - started))
+        messages.append(BatchDone(len(jobs), tokens, padding_tokens(rows), infer_s, time.monotonic() - started))
         return messages
 
-    def _infer(self, batch: list[QueuedText]) -> Sequence[Logits | Answer]:
-        """One result per text of the batch."""
-        if self._handler.batches:
-            return list(self._handler.infer([[text.content for text in batch if text.content is not None]]))
+    def _run_alone(self, batch: list[QueuedText]) -> Answer:
         (text,) = batch
         assert text.job.prepared is not None, "this is a bug: only prepared jobs are queued"
-        return [self._handler.run_alone(text.job.prepared)]
+        return self._handler.run_alone(text.job.prepared)
 
     def _completed(self, batch: list[QueuedText], results: Sequence[Logits | Answer]) -> list[Job]:
         """Hand the results to their jobs; the jobs that have all of theirs now."""
@@ -151,13 +164,14 @@ class Streams:
                     completed.append(text.job)
             return completed
 
-    def _reply(self, job: Job, infer_s: float) -> Reply:
+    def _reply(self, job: Job) -> Reply:
         try:
             answer = self._finish(job)
         except ParetoServeError as exc:
-            return error_reply(job, exc, infer_s)
-        timings = Timings(job.tokenize_s, job.queue_s, infer_s)
-        return Reply(job.id, answer.body, answer.content_type, answer.json_length, answer.truncated, timings)
+            return error_reply(job, exc)
+        timings = Timings(job.tokenize_s, job.queue_s, job.infer_s)
+        tokens = sum(map(len, job.prepared.texts)) if job.prepared else 0
+        return Reply(job.id, answer.body, answer.content_type, answer.json_length, answer.truncated, timings, tokens)
 
     def _finish(self, job: Job) -> Answer:
         assert job.prepared is not None, "this is a bug: only prepared jobs are queued"
@@ -166,11 +180,37 @@ class Streams:
         return self._handler.finish(job.prepared, np.stack([row for row in job.results if isinstance(row, np.ndarray)]))
 
 
-def error_reply(job: Job, error: ParetoServeError, infer_s: float = 0.0) -> Reply:
+def _rows(batch: list[QueuedText], layout: list[list[int]]) -> list[list[Tokens]]:
+    """The batch, already in the layout's order, cut into its rows."""
+    texts = iter(batch)
+    cut = [list(itertools.islice(texts, len(row))) for row in layout]
+    return [[text.content for text in row if text.content is not None] for row in cut]
+
+
+def _jobs_of(texts: Sequence[QueuedText]) -> list[Job]:
+    return list(dict.fromkeys(text.job for text in texts))
+
+
+def _take(job: Job, now: float) -> None:
+    if not job.taken:
+        job.taken = True
+        job.queue_s = now - job.arrived - job.tokenize_s
+
+
+def _spent(jobs: list[Job], started: float) -> float:
+    """Seconds since `started`, added to what each job has had of the engine."""
+    infer_s = time.monotonic() - started
+    for job in jobs:
+        job.infer_s += infer_s
+    return infer_s
+
+
+def error_reply(job: Job, error: ParetoServeError) -> Reply:
     job.done = True
-    timings = Timings(job.tokenize_s, job.queue_s, infer_s)
-    retry_after_s = error.retry_after_s if isinstance(error, Overloaded) else 0.0
-    name = type(error).__name__
+    timings = Timings(job.tokenize_s, job.queue_s, job.infer_s)
+    retry_after_s = error.retry_after_s if isinstance(error, Overloaded | NotReady) else 0.0
+    # The user's code may raise a class of its own, derived from one of the tree; the front knows the tree only.
+    name = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == ParetoServeError.__module__)
     return Reply(job.id, timings=timings, error=name, message=str(error), retry_after_s=retry_after_s)
 
 

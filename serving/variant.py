@@ -77,6 +77,8 @@ class ServedVariant:
             self.metrics.in_flight_requests.dec()
             for link in self._links:
                 link.cancel(pending.ask.id)  # where the client left before the answer came
+        if not reply.error:
+            self._gate.answered(reply.tokens)
         if reply.error == Overloaded.__name__:
             self.metrics.refused("queue deadline")
         return reply
@@ -101,7 +103,7 @@ class ServedVariant:
         return NotReady(f"Variant {self.name!r} is not ready. {why}", link.retry_after_s)
 
     def _on_batch(self, batch: BatchDone) -> None:
-        self._gate.observe(batch.requests, batch.tokens, batch.busy_s)
+        self._gate.observe(batch.tokens, batch.busy_s)
         metrics = self.metrics
         metrics.inference_duration.observe(batch.infer_s)
         metrics.batch_requests.observe(batch.requests)

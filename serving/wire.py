@@ -66,6 +66,7 @@ class Reply(msgspec.Struct, tag="reply", array_like=True):
     json_length: int | None = None
     truncated: tuple[int, ...] = ()
     timings: Timings = Timings()
+    tokens: int = 0
     error: str = ""
     message: str = ""
     retry_after_s: float = 0.0

@@ -24,7 +24,7 @@ from handlers.packing import Tokens
 from model_store.errors import ParetoServeError
 from model_store.manifest import Manifest
 from model_store.store import manifest_of
-from serving.cost import Cost, fit_cost
+from serving.cost import NO_COST, Cost, fit_cost
 from serving.streams import Job, Streams, error_reply
 from serving.wire import Ask, Beat, Cancel, Failed, Frames, Ready, ToFront, ToWorker, WorkerConfig, frame
 from serving.wire import worker_side_decoder as decoder
@@ -69,8 +69,9 @@ class Worker:
         manifest = manifest_of(folder)
         threads = Threads(config.streams, config.threads_per_stream)
         self._handler = load_handler(folder, manifest, config.backend, threads)
-        cost = warm_up(self._handler, config.batch_tokens) if self._handler.batches else Cost()
-        self._streams = Streams(self._handler, config.streams, config.batch_tokens, self._send_from_thread)
+        self._handler.served_as = config.name
+        cost = warm_up(self._handler, config.batch_tokens) if self._handler.batches else NO_COST
+        self._streams = Streams(self._handler, config.streams, config.batch_tokens, self._send_from_thread, cost)
         return _facts(config, manifest, self._handler.session_info, cost), cost
 
     def _on_message(self, message: ToWorker) -> None:
@@ -84,7 +85,7 @@ class Worker:
         if len(message.body) <= INLINE_BYTES and self._handler.user.input_fn is None:
             self._prepare(job, message)
         else:
-            self._decoders.submit(self._prepare_in_thread, job, message)
+            self._decoders.submit(self._prepare, job, message)
 
     def _prepare(self, job: Job, ask: Ask) -> None:
         assert self._handler is not None, "this is a bug: the front asks only workers that are ready"
@@ -97,15 +98,14 @@ class Worker:
         except ParetoServeError as exc:
             self._send_from_thread([error_reply(job, exc)])
             return
+        except Exception:
+            # What one request brings about must not end the worker that others wait for.
+            log.exception("a request could not be decoded: this is a bug")
+            bug = ParetoServeError("The server met a bug of its own on this body; its log says more.")
+            self._send_from_thread([error_reply(job, bug)])
+            return
         job.tokenize_s = time.monotonic() - started
         self._streams.put(job)
-
-    def _prepare_in_thread(self, job: Job, ask: Ask) -> None:
-        try:
-            self._prepare(job, ask)
-        except Exception:
-            log.exception("a decoding thread of the worker failed: this is a bug")
-            os._exit(70)
 
     def _send_from_thread(self, messages: list[ToFront]) -> None:
         self._loop.call_soon_threadsafe(self._send, messages)

@@ -36,5 +36,7 @@ def open_session(artifact: Path, precision: str, threads: Threads) -> OnnxRuntim
     try:
         session = ort.InferenceSession(artifact, options, providers=["CPUExecutionProvider"])
     except Exception as exc:
-        raise BackendError(f"ONNX Runtime cannot load {artifact.name!r}: {exc}") from exc
+        # Its message holds the whole path, which is none of a client's business.
+        reason = str(exc).replace(str(artifact), artifact.name)
+        raise BackendError(f"ONNX Runtime cannot load {artifact.name!r}: {reason}") from exc
     return OnnxRuntimeSession(session, precision, threads)

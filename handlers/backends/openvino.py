@@ -43,6 +43,8 @@ class OpenVinoSession:
 
 
 def open_session(artifact: Path, precision: str, threads: Threads) -> OpenVinoSession:
+    if precision not in _FLOAT_PRECISION:
+        raise BackendError(f"OpenVINO cannot run {precision!r}; the precisions are {', '.join(_FLOAT_PRECISION)}.")
     config = {
         "INFERENCE_PRECISION_HINT": _FLOAT_PRECISION[precision],
         "NUM_STREAMS": str(threads.streams),
@@ -52,5 +54,7 @@ def open_session(artifact: Path, precision: str, threads: Threads) -> OpenVinoSe
     try:
         compiled = ov.Core().compile_model(artifact, "CPU", config)
     except RuntimeError as exc:
-        raise BackendError(f"OpenVINO cannot load {artifact.name!r}: {str(exc).splitlines()[-1]}") from exc
+        # Its message is a trace through its own sources that ends with the reason, which may hold the whole path.
+        reason = str(exc).replace(str(artifact), artifact.name).strip().splitlines()[-1]
+        raise BackendError(f"OpenVINO cannot load {artifact.name!r}: {reason}") from exc
     return OpenVinoSession(compiled, precision, threads)

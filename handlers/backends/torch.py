@@ -7,7 +7,7 @@ import torch
 from handlers.backends.base import Logits, SessionInfo, Threads
 from handlers.packing import PackedBatch
 from model_store.bert import BertClassifier, load_checkpoint
-from model_store.errors import BackendError
+from model_store.errors import BackendError, UnsupportedCheckpoint
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -23,7 +23,7 @@ class TorchSession:
         try:
             with torch.inference_mode():
                 logits = self._model(**inputs).float().numpy()
-        except RuntimeError as exc:
+        except Exception as exc:  # an index beyond the vocabulary is an IndexError
             raise BackendError(f"PyTorch failed on a batch: {exc}") from exc
         return logits  # type: ignore[no-any-return]
 
@@ -33,6 +33,11 @@ class TorchSession:
 
 def open_session(artifact: Path, precision: str, threads: Threads) -> TorchSession:
     """`artifact` is the `model.safetensors` of a checkpoint folder. The thread count is the process's own."""
+    if precision not in _DTYPES:
+        raise BackendError(f"PyTorch cannot run {precision!r}; the precisions are {', '.join(_DTYPES)}.")
     torch.set_num_threads(threads.per_stream)
-    model = load_checkpoint(artifact.parent).to(_DTYPES[precision])
+    try:
+        model = load_checkpoint(artifact.parent).to(_DTYPES[precision])
+    except UnsupportedCheckpoint as exc:
+        raise BackendError(f"PyTorch cannot load {artifact.name!r}: {exc}") from exc
     return TorchSession(model, threads)

@@ -1,0 +1,42 @@
+# `make demo` and `make test` do all their own set-up, on any machine with Python 3.11 and a C library.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH := torch==2.13.0
+# The small CPU build, where the index can be reached; where it cannot, nothing is lost.
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench docs clean
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## Make the virtual environment (.venv)
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ParetoServe needs Python 3.11 or later; give one with make PYTHON=…")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --retries 0 $(TORCH) --extra-index-url $(TORCH_INDEX)
+	$(BIN)/pip install --quiet --disable-pip-version-check --progress-bar off --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: setup ## Train a small model, build variants, load each until it throttles, report (about 5 minutes)
+	$(BIN)/paretoserve demo
+
+test: setup check ## Check and run all tests
+	$(BIN)/pytest
+
+check: setup ## Lint, types, and generated documentation
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m paretoserve.docs_tables --check
+
+format: setup ## Format the code and write the generated documentation anew
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/python -m paretoserve.docs_tables
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -1,0 +1,53 @@
+"""The demo: train, build, compare, on a task of its own. Needs no network and no data."""
+
+from pathlib import Path
+
+from loadtest.comparison import Report
+from model_store.data import load_data
+from paretoserve.build import BuildRequest, build_variant
+from paretoserve.candidates import parse_candidate
+from paretoserve.compare import Comparison, Levels, Load, compare
+from paretoserve.demo.task import LABELS, Example, examples
+from paretoserve.demo.training import BATCH, save, train, train_tokenizer
+from paretoserve.progress import progress
+
+MODEL = "reviews"
+TRAIN_STEPS, DEV_EXAMPLES = 550, 1000
+LAYERS, FEW_LAYERS = 4, 1
+# One review is so short that the time of a request would be the server's, not the model's.
+TEXTS_PER_REQUEST = 16
+CANDIDATES = ("dense@torch", "dense@onnxruntime", "int8@openvino", "layers-1@onnxruntime")
+
+
+def run_demo(out: Path, levels: Levels) -> Report:
+    """Build `dense`, `int8` and `layers-1` of a model trained here, and compare them under load."""
+    data = out / "data"
+    # One stream of examples, cut in two, so that no example is in both.
+    every = examples(seed=0, count=TRAIN_STEPS * BATCH + DEV_EXAMPLES)
+    train_examples, dev_examples = every[DEV_EXAMPLES:], every[:DEV_EXAMPLES]
+    _write(dev_examples, data / "dev.tsv")
+    _write(train_examples, data / "train.tsv")
+    tokenizer = train_tokenizer([example.text for example in train_examples[:3000]])
+    rows = load_data(str(data), LABELS)
+    for layers, builds in ((LAYERS, (("dense", "dense"), ("int8", "int8"))), (FEW_LAYERS, (("dense", "layers-1"),))):
+        checkpoint = out / "checkpoints" / f"layers-{layers}"
+        with progress(f"Training {layers} layer{'s' if layers > 1 else ''}") as report:
+            save(train(tokenizer, train_examples, layers, report), tokenizer, checkpoint)
+        request = BuildRequest(str(checkpoint), str(data), (), out / "store", MODEL)
+        for recipe, variant in builds:
+            build_variant(request, checkpoint, rows, MODEL, recipe, variant)
+    comparison = Comparison(
+        candidates=[parse_candidate(name, out / "store" / MODEL) for name in CANDIDATES],
+        data=str(data),
+        out_dir=out,
+        load=Load(levels, min_dwell_s=4.0, max_dwell_s=6.0),
+        texts_per_request=TEXTS_PER_REQUEST,
+        title="ParetoServe demo",
+    )
+    return compare(comparison)
+
+
+def _write(some: list[Example], file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    rows = (f"{example.text}\t{LABELS[example.label]}\n" for example in some)
+    file.write_text("sentence\tlabel\n" + "".join(rows))

@@ -1,0 +1,134 @@
+"""Train a small BERT from scratch on the demo's task, its word pieces included."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from torch import Tensor
+from torch.nn import functional
+
+from model_store.bert import BertClassifier, save_checkpoint
+from model_store.bert_config import BertConfig
+from paretoserve.demo.task import LABELS, Example
+from paretoserve.progress import Report
+
+WIDTH, HEAD_SIZE, MAX_TOKENS = 128, 32, 128
+BATCH, LEARNING_RATE = 64, 1.5e-3
+SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The packed inputs of some examples, a row each, and what is asked of them.
+
+    Beside the first token of each text, which the label belongs to, the classifier is asked at every holder of an
+    opinion what that one thinks: it learns to bind opinions to their holders many times faster.
+    """
+
+    inputs: dict[str, Tensor]
+    labels: Tensor
+    texts: int
+
+    def loss(self, logits: Tensor) -> Tensor:
+        return functional.cross_entropy(logits[: self.texts], self.labels[: self.texts]) + functional.cross_entropy(
+            logits[self.texts :], self.labels[self.texts :]
+        )
+
+
+def train_tokenizer(texts: Sequence[str]) -> Tokenizer:
+    """A word-piece tokenizer, as Devlin et al. 2018 use it, learnt from these texts."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106  no password
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.train_from_iterator(
+        texts, trainers.WordPieceTrainer(vocab_size=400, special_tokens=SPECIAL_TOKENS, show_progress=False)
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")],
+    )
+    return tokenizer
+
+
+def train(tokenizer: Tokenizer, train_examples: Sequence[Example], layers: int, report: Report) -> BertClassifier:
+    """Train a classifier of `layers` layers, one pass over the examples; the same every time on the same machine."""
+    torch.manual_seed(0)
+    model = _new_model(tokenizer.get_vocab_size(), layers)
+    steps = len(train_examples) // BATCH
+    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.1)
+    model.train()
+    for step, batch in enumerate(_batches(tokenizer, train_examples)):
+        loss = batch.loss(model(**batch.inputs))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        report(f"step {step + 1} of {steps}, loss {loss.item():.2f}", (step + 1) / steps)
+    return model.eval()
+
+
+def save(model: BertClassifier, tokenizer: Tokenizer, checkpoint: Path) -> None:
+    save_checkpoint(model, checkpoint)
+    tokenizer.save(str(checkpoint / "tokenizer.json"))
+
+
+def _new_model(vocab_size: int, layers: int) -> BertClassifier:
+    config = BertConfig(
+        vocab_size=vocab_size,
+        hidden_size=WIDTH,
+        head_size=HEAD_SIZE,
+        heads=(WIDTH // HEAD_SIZE,) * layers,
+        units=(4 * WIDTH,) * layers,
+        labels=LABELS,
+        max_tokens=MAX_TOKENS,
+        dropout=0.0,
+    )
+    model = BertClassifier(config)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear | torch.nn.Embedding):
+            torch.nn.init.normal_(module.weight, std=0.05)
+        if isinstance(module, torch.nn.Linear):
+            torch.nn.init.zeros_(module.bias)
+    return model
+
+
+def _batches(tokenizer: Tokenizer, all_examples: Sequence[Example]) -> Iterator[Batch]:
+    for start in range(0, len(all_examples) - BATCH + 1, BATCH):
+        yield _batch(tokenizer, all_examples[start : start + BATCH])
+
+
+def _batch(tokenizer: Tokenizer, some: Sequence[Example]) -> Batch:
+    encodings = tokenizer.encode_batch([example.text for example in some])
+    width = max(len(encoding.ids) for encoding in encodings)
+    input_ids = torch.zeros(len(some), width, dtype=torch.long)
+    segment_ids = torch.zeros_like(input_ids)
+    asked, labels = [row * width for row in range(len(some))], [example.label for example in some]
+    for row, (example, encoding) in enumerate(zip(some, encodings, strict=True)):
+        input_ids[row, : len(encoding.ids)] = torch.tensor(encoding.ids)
+        segment_ids[row, : len(encoding.ids)] = 1
+        for holder, opinion in example.opinions:
+            asked.append(row * width + encoding.tokens.index(holder))
+            labels.append(opinion)
+    inputs = {
+        "input_ids": input_ids,
+        "position_ids": torch.arange(width).expand_as(input_ids),
+        "token_type_ids": torch.zeros_like(input_ids),
+        "segment_ids": segment_ids,
+        "cls_index": torch.tensor(asked),
+    }
+    return Batch(inputs, torch.tensor(labels), len(some))
+
+
+def evaluate(model: BertClassifier, tokenizer: Tokenizer, some: Sequence[Example]) -> float:
+    """The share of examples that the model labels right."""
+    correct = 0
+    with torch.inference_mode():
+        for batch in _batches(tokenizer, some):
+            answers = model(**batch.inputs)[: batch.texts].argmax(1)
+            correct += int((answers == batch.labels[: batch.texts]).sum())
+    return correct / (len(some) // BATCH * BATCH)

@@ -1,0 +1,59 @@
+"""A real fine-tuned checkpoint and real sentences, where they are at hand beside the repository."""
+
+from pathlib import Path
+
+import pytest
+
+from model_store.data import Data, load_data
+from model_store.manifest import Manifest, read_manifest
+from paretoserve.accuracy import served_accuracy
+from paretoserve.build import BuildRequest, build
+from paretoserve.server_process import running_server
+
+SHARED = Path(__file__).parents[3] / "shared"
+CHECKPOINT, SST2 = SHARED / "checkpoints" / "sst2-minilm", SHARED / "data" / "glue" / "sst2"
+CHECKPOINT_CORRECT, ROWS = 785, 872
+
+pytestmark = pytest.mark.skipif(
+    not (CHECKPOINT.is_dir() and SST2.is_dir()), reason="needs ../shared with the SST-2 checkpoint and data"
+)
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = tmp_path_factory.mktemp("store")
+    build(BuildRequest(str(CHECKPOINT), str(SST2), ("dense", "int8"), store))
+    return store / "sst2-minilm"
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    return load_data(str(SST2), ("negative", "positive"))
+
+
+def correct(manifest: Manifest, backend: str) -> int:
+    quality = manifest.artifacts[backend].quality
+    assert quality is not None
+    assert quality.n == ROWS
+    return quality.correct
+
+
+@pytest.mark.timeout(400)
+def test_dense_keeps_the_checkpoint_s_accuracy_and_int8_stays_within_a_point(model_dir: Path) -> None:
+    dense, int8 = read_manifest(model_dir / "dense"), read_manifest(model_dir / "int8")
+    for backend in ("torch", "onnxruntime", "openvino"):
+        assert abs(correct(dense, backend) - CHECKPOINT_CORRECT) <= 0.002 * ROWS
+    for backend in ("onnxruntime", "openvino"):
+        assert correct(int8, backend) >= correct(dense, backend) - 0.01 * ROWS
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("variant", ["dense", "int8"])
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_served_accuracy_is_the_manifest_s_to_the_sentence(
+    model_dir: Path, data: Data, tmp_path: Path, variant: str, backend: str
+) -> None:
+    folder = model_dir / variant
+    with running_server([f"{folder}@{backend}"], tmp_path / "server.log") as url:
+        served = served_accuracy(url, data.evaluation, ("negative", "positive"), lambda what, part: None)
+    assert round(served.value * ROWS) == correct(read_manifest(folder), backend)

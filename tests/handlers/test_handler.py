@@ -1,0 +1,267 @@
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from handlers.backends.base import Threads
+from handlers.classification import TextClassifier
+from handlers.handler import Handler, RawRequest, load_handler
+from handlers.tokenizer import TextTokenizer
+from handlers.user_code import UserCode
+from model_store.errors import BackendError, BadInput, DamagedArtifact, GoldenMismatch, ParetoServeError, StoreError
+from model_store.manifest import read_manifest, write_manifest
+from model_store.store import manifest_of
+from tests.handlers.sessions import FailingSession, FixedSession
+from tests.handlers.variants import copy_of, opened, write_code
+
+
+@pytest.fixture(autouse=True)
+def clean_imports() -> Iterator[None]:
+    path = list(sys.path)
+    yield
+    sys.path[:] = path
+    sys.modules.pop("inference", None)
+
+
+def ask(handler: Handler, body: bytes, content_type: str = "", accept: str = "") -> Any:
+    """The decoded answer to one request, the way a worker gets it."""
+    prepared = handler.prepare(RawRequest(body, content_type, accept))
+    if handler.batches:
+        return msgspec.json.decode(handler.finish(prepared, handler.infer([prepared.texts])).body)
+    return msgspec.json.decode(handler.run_alone(prepared).body)
+
+
+def with_code(dense: Path, folder: Path, code: str) -> Handler:
+    return opened(write_code(copy_of(dense, folder / "variant"), code))
+
+
+def test_a_request_is_prepared_run_and_finished(dense: Path) -> None:
+    handler = opened(dense)
+    (answer,) = ask(handler, b'{"inputs": "a good film"}')
+    assert answer == {"label": "positive", "score": pytest.approx(0.69, abs=0.02)}
+    assert (handler.batches, handler.session_info is not None) == (True, True)
+
+
+def test_an_answer_names_the_texts_that_were_cut(dense: Path) -> None:
+    handler = opened(dense)
+    long = "good " * 100
+    prepared = handler.prepare(RawRequest(msgspec.json.encode({"inputs": ["short", long, "short", long]})))
+    assert prepared.truncated == (1, 3)
+    assert handler.finish(prepared, handler.infer([prepared.texts])).truncated == (1, 3)
+
+
+def test_v2_answers_carry_the_name_that_the_variant_is_served_as(dense: Path) -> None:
+    handler = opened(dense)
+    tensor = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["good"]}
+    raw = RawRequest(msgspec.json.encode({"inputs": [tensor]}), protocol="v2")
+    for served_as, name in ((None, "dense"), ("dense@torch", "dense@torch")):
+        handler.served_as = served_as
+        prepared = handler.prepare(raw)
+        answer = msgspec.json.decode(handler.finish(prepared, handler.infer([prepared.texts])).body)
+        assert answer["model_name"] == name
+
+
+def test_a_damaged_artifact_is_refused_by_its_name(dense: Path, tmp_path: Path) -> None:
+    damaged = copy_of(dense, tmp_path / "damaged")
+    content = bytearray((damaged / "model.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (damaged / "model.onnx").write_bytes(content)
+    with pytest.raises(DamagedArtifact, match=r"'model\.onnx' of variant 'damaged' is damaged"):
+        opened(damaged)
+    assert opened(damaged, "openvino")
+
+
+@pytest.mark.parametrize("file", ["model.onnx", "tokenizer.json"])
+def test_a_missing_file_is_refused_by_its_name(dense: Path, tmp_path: Path, file: str) -> None:
+    partial = copy_of(dense, tmp_path / "partial")
+    (partial / file).unlink()
+    with pytest.raises(DamagedArtifact, match=rf"'{file}' is missing"):
+        opened(partial)
+
+
+def test_a_backend_without_an_artifact_is_answered_with_those_that_have_one(dense: Path, tmp_path: Path) -> None:
+    manifest = read_manifest(dense)
+    with pytest.raises(
+        StoreError, match=r"no artifact for backend 'deepsparse'; it has: torch, onnxruntime, openvino\."
+    ):
+        load_handler(dense, manifest, "deepsparse", Threads())
+    folder = write_code(tmp_path / "code-only", "def predict_fn(data, model): ...\n")
+    with pytest.raises(StoreError, match=r"it has: none\."):
+        load_handler(folder, manifest_of(folder), "python", Threads())
+
+
+def test_an_engine_that_answers_differently_from_when_it_was_built_is_not_ready(dense: Path, tmp_path: Path) -> None:
+    other = copy_of(dense, tmp_path / "other")
+    manifest = read_manifest(other)
+    artifact = manifest.artifacts["onnxruntime"]
+    logits = [list(row) for row in artifact.golden_logits]
+    logits[2][1] += 2 * artifact.golden_tolerance
+    artifact = msgspec.structs.replace(artifact, golden_logits=logits)
+    write_manifest(msgspec.structs.replace(manifest, artifacts={"onnxruntime": artifact}), other)
+    with pytest.raises(GoldenMismatch) as caught:
+        opened(other)
+    for part in (
+        manifest.golden[2].text,
+        str(round(logits[2][1], 4))[:6],
+        "tolerance 0.001",
+        "build the variant again",
+    ):
+        assert part in str(caught.value)
+
+
+def test_an_artifact_without_golden_logits_is_taken_as_it_is(dense: Path, tmp_path: Path) -> None:
+    other = copy_of(dense, tmp_path / "other")
+    manifest = read_manifest(other)
+    artifact = msgspec.structs.replace(manifest.artifacts["onnxruntime"], golden_logits=[])
+    write_manifest(msgspec.structs.replace(manifest, artifacts={"onnxruntime": artifact}), other)
+    assert ask(opened(other), b'{"inputs": "good"}')
+
+
+def test_a_failing_engine_is_an_error_of_the_backend(dense: Path, tokenizer: TextTokenizer) -> None:
+    handler = Handler(read_manifest(dense), TextClassifier(FailingSession([]), tokenizer, ["a"]))
+    with pytest.raises(BackendError, match="out of order"):
+        ask(handler, b'{"inputs": "good"}')
+
+
+def test_closing_a_handler_closes_its_engine(dense: Path, tokenizer: TextTokenizer) -> None:
+    session = FixedSession([])
+    Handler(read_manifest(dense), TextClassifier(session, tokenizer, ["a"])).close()
+    assert session.closed
+    Handler(read_manifest(dense), object()).close()
+
+
+def test_their_own_input_fn_feeds_our_engine_in_batches(dense: Path, tmp_path: Path) -> None:
+    code = "def input_fn(body, kind): return {'inputs': [f'{kind} {body.upper()}']}\n"
+    handler = with_code(dense, tmp_path, code)
+    assert handler.batches
+    prepared = handler.prepare(RawRequest(b"good film", "text/csv; charset=utf-8"))
+    assert prepared.data.inputs[0].text == "text/csv GOOD FILM"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "given"),
+    [("", b"x", "str"), ("application/json", b"x", "str"), ("text/csv", b"x", "str"), ("image/png", b"\xff", "bytes")],
+)
+def test_input_fn_is_given_text_for_text_types_and_bytes_for_others(
+    dense: Path, tmp_path: Path, content_type: str, body: bytes, given: str
+) -> None:
+    handler = with_code(dense, tmp_path, "def input_fn(body, kind): return {'inputs': type(body).__name__}\n")
+    assert handler.prepare(RawRequest(body, content_type)).data.inputs[0].text == given
+
+
+def test_what_input_fn_raises_is_bad_input_told_by_name(dense: Path, tmp_path: Path) -> None:
+    handler = with_code(dense, tmp_path, "def input_fn(body, kind): raise KeyError('sentence')\n")
+    with pytest.raises(BadInput, match="own input_fn refused the body: KeyError: 'sentence'"):
+        handler.prepare(RawRequest(b"{}"))
+    with pytest.raises(BadInput, match="UnicodeDecodeError"):
+        handler.prepare(RawRequest(b"\xff"))
+
+
+def test_their_own_predict_fn_is_given_our_model_to_call(dense: Path, tmp_path: Path) -> None:
+    code = "def predict_fn(data, model): return {'mine': model(data['inputs'], top_k=None)}\n"
+    handler = with_code(dense, tmp_path, code)
+    assert not handler.batches
+    assert len(ask(handler, b'{"inputs": "good"}')["mine"]) == 2
+
+
+def test_their_own_output_fn_is_given_our_prediction(dense: Path, tmp_path: Path) -> None:
+    code = "def output_fn(prediction, accept): return f'{accept} {prediction[0][\"label\"]}', 'text/plain'\n"
+    handler = with_code(dense, tmp_path, code)
+    prepared = handler.prepare(RawRequest(b'{"inputs": "good"}', accept="text/html"))
+    answer = handler.finish(prepared, handler.infer([prepared.texts]))
+    assert (answer.body, answer.content_type) == (b"text/html positive", "text/plain")
+
+
+@pytest.mark.parametrize(
+    ("returned", "accept", "body", "kind"),
+    [
+        ("'text'", "", b"text", "application/json"),
+        ("b'bytes'", "image/png", b"bytes", "image/png"),
+        ("bytearray(b'bytes')", "*/*", b"bytes", "application/json"),
+        ("{'a': [1]}", "*/*", b'{"a":[1]}', "application/json"),
+        ("({'a': 1}, 'application/x-mine')", "", b'{"a":1}', "application/x-mine"),
+    ],
+)
+def test_output_fn_may_return_text_bytes_or_json_with_or_without_a_type(
+    tmp_path: Path, returned: str, accept: str, body: bytes, kind: str
+) -> None:
+    handler = own_model(tmp_path, f"def output_fn(prediction, accept): return {returned}\n")
+    answer = handler.run_alone(handler.prepare(RawRequest(b"1", accept=accept)))
+    assert (answer.body, answer.content_type) == (body, kind)
+
+
+def own_model(folder: Path, code: str = "", model: str = "lambda data: data") -> Handler:
+    write_code(folder, f"def model_fn(model_dir): return {model}\n{code}")
+    return load_handler(folder, manifest_of(folder), "python", Threads())
+
+
+def test_their_own_model_needs_no_artifact_and_gets_what_was_sent(tmp_path: Path) -> None:
+    handler = own_model(tmp_path)
+    assert (handler.batches, handler.session_info) == (False, None)
+    assert ask(handler, b'{"anything": [1, 2]}') == {"anything": [1, 2]}
+
+
+def test_their_own_model_is_called_as_a_pipeline_is(tmp_path: Path) -> None:
+    handler = own_model(tmp_path, model="lambda inputs, **parameters: [inputs, parameters]")
+    assert ask(handler, b'{"inputs": "one", "parameters": {"top_k": 2}}') == ["one", {"top_k": 2}]
+    assert ask(handler, b'{"inputs": "one", "parameters": null}') == ["one", {}]
+
+
+def test_their_own_model_cannot_be_asked_over_v2(tmp_path: Path) -> None:
+    tensor = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["good"]}
+    with pytest.raises(BadInput, match="ask it at /invocations"):
+        own_model(tmp_path).prepare(RawRequest(msgspec.json.encode({"inputs": [tensor]}), protocol="v2"))
+
+
+@pytest.mark.parametrize(
+    ("code", "model", "words"),
+    [
+        ("def predict_fn(data, model): raise OSError('disk')", "1", "own predict_fn failed: OSError: disk"),
+        ("", "1", "own predict_fn failed: TypeError: 'int' object is not callable"),
+        (
+            "",
+            "lambda data: object()",
+            "own prediction failed: TypeError: A prediction must be made of JSON's own types",
+        ),
+        ("def output_fn(prediction, accept): 1 / 0", "lambda d: d", "own output_fn failed: ZeroDivisionError"),
+    ],
+)
+def test_what_their_functions_raise_is_an_error_of_the_backend_told_by_name(
+    tmp_path: Path, code: str, model: str, words: str
+) -> None:
+    handler = own_model(tmp_path, code, model)
+    with pytest.raises(BackendError, match=words):
+        handler.run_alone(handler.prepare(RawRequest(b"1")))
+
+
+def test_a_model_fn_that_fails_is_told_by_name(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match="own model_fn failed: ZeroDivisionError: division by zero"):
+        own_model(tmp_path, model="1 / 0")
+
+
+def test_errors_of_the_tree_pass_through_their_functions(tmp_path: Path) -> None:
+    code = "from model_store.errors import BadInput\ndef predict_fn(data, model): raise BadInput('No verbs, please.')\n"
+    handler = own_model(tmp_path, code)
+    with pytest.raises(BadInput, match=r"^No verbs, please\.$"):
+        handler.run_alone(handler.prepare(RawRequest(b"1")))
+
+
+def test_a_handler_without_code_has_ours_only(dense: Path) -> None:
+    assert opened(dense).user == UserCode()
+
+
+def test_every_refusal_is_a_sentence_without_a_path_of_the_server(dense: Path, tmp_path: Path) -> None:
+    manifest = read_manifest(dense)
+    for backend, file in (("torch", "model.safetensors"), ("onnxruntime", "model.onnx"), ("openvino", "model.xml")):
+        damaged = copy_of(dense, tmp_path / backend)
+        (damaged / file).write_bytes(b"not a model")
+        unverified = msgspec.structs.replace(manifest.artifacts[backend], sha256={})
+        with pytest.raises(ParetoServeError) as caught:
+            load_handler(
+                damaged, msgspec.structs.replace(manifest, artifacts={backend: unverified}), backend, Threads()
+            )
+        assert file in str(caught.value)
+        assert str(tmp_path) not in str(caught.value)

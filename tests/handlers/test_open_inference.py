@@ -1,0 +1,186 @@
+import struct
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from handlers.open_inference import decode_infer, encode_infer
+from handlers.payload import TextInput
+from model_store.errors import BadInput
+
+PREDICTIONS = [{"label": "positive", "score": 0.75}, {"label": "naïve", "score": 0.5}]
+LOGITS = np.array([[-0.5, 0.5], [1.0, 2.0]], np.float32)
+
+
+def tensor(data: Any, name: str = "text", shape: list[int] | None = None, **fields: Any) -> dict[str, Any]:
+    return {"name": name, "shape": shape or [len(data)], "datatype": "BYTES", "data": data} | fields
+
+
+def body(*inputs: dict[str, Any], **fields: Any) -> bytes:
+    return msgspec.json.encode({"inputs": inputs, **fields})
+
+
+def texts_of(raw: bytes, json_length: int | None = None) -> list[TextInput]:
+    return list(decode_infer(raw, json_length).question.inputs)
+
+
+def as_bytes(*texts: str) -> bytes:
+    return b"".join(struct.pack("<I", len(text.encode())) + text.encode() for text in texts)
+
+
+def binary(raw: bytes, shape: list[int], name: str = "text") -> dict[str, Any]:
+    return {"name": name, "shape": shape, "datatype": "BYTES", "parameters": {"binary_data_size": len(raw)}}
+
+
+def texts_of_binary(raw: bytes, *inputs: dict[str, Any]) -> list[TextInput]:
+    head = body(*inputs)
+    return texts_of(head + raw, len(head))
+
+
+@pytest.mark.parametrize(
+    ("data", "shape"),
+    [(["one", "two"], [2]), ([["one"], ["two"]], [2, 1]), ([["one", "two"]], [1, 2]), (["one", "two"], [2, 1])],
+)
+def test_texts_come_flat_or_nested(data: Any, shape: list[int]) -> None:
+    assert texts_of(body(tensor(data, shape=shape))) == [TextInput("one"), TextInput("two")]
+
+
+def test_pairs_come_as_two_tensors_in_any_order() -> None:
+    pairs = [TextInput("one", "1"), TextInput("two", "2")]
+    assert texts_of(body(tensor(["1", "2"], "text_pair"), tensor(["one", "two"]))) == pairs
+
+
+def test_other_fields_of_the_protocol_are_ignored() -> None:
+    assert texts_of(body(tensor(["one"], parameters={"content_type": "str"}), parameters={"priority": 1}, x=1))
+
+
+def test_binary_texts_are_read_in_the_order_of_their_tensors() -> None:
+    texts, pairs = as_bytes("ein", "schöner"), as_bytes("1", "")
+    found = texts_of_binary(
+        texts + as_bytes("1", "2"), binary(texts, [2]), binary(as_bytes("1", "2"), [2], "text_pair")
+    )
+    assert found == [TextInput("ein", "1"), TextInput("schöner", "2")]
+    with pytest.raises(BadInput, match=r'"inputs\[1\]\[1\]" is empty'):
+        texts_of_binary(texts + pairs, binary(texts, [2]), binary(pairs, [2], "text_pair"))
+
+
+def test_a_json_tensor_and_a_binary_one_may_be_mixed() -> None:
+    raw = as_bytes("two")
+    assert texts_of_binary(raw, tensor(["one"]), binary(raw, [1], "text_pair")) == [TextInput("one", "two")]
+
+
+@pytest.mark.parametrize(
+    ("request_body", "words"),
+    [
+        (b"", "not a V2 inference request"),
+        (b"{}", "not a V2 inference request: .*`inputs`"),
+        (b'{"inputs": "one"}', "not a V2 inference request"),
+        (b'{"inputs": [{"name": "text"}]}', "not a V2 inference request: .*`shape`"),
+        (b'{"inputs": [{"name": "\xff"}]}', "not a V2 inference request"),
+        (b'{"inputs": [{"data": ' + b"[" * 100_000, "nested too deeply"),
+        (body(), 'Send an input "text"'),
+        (body(tensor(["one"], "sentence")), 'Send an input "text"'),
+        (body(tensor(["one"]), tensor(["one"], "other")), 'Send an input "text"'),
+        (body(tensor(["one"]), tensor(["1", "2"], "text_pair")), "must have the same shape"),
+        (body(tensor(["one"], datatype="FP32")), "'text' has datatype 'FP32'; texts are BYTES"),
+        (body(tensor(["one"], shape=[2])), r"has 1 texts, but its shape \[2\] says 2"),
+        (body(tensor(["one"], shape=[-1])), r"has 1 texts, but its shape \[-1\] says -1"),
+        (body(tensor([], shape=[2**40, 2**40])), r"has 0 texts, but its shape .* says 1208925819614629174706176"),
+        (body(tensor([], shape=[0])), "empty list"),
+        (body(tensor([1], shape=[1])), r'"inputs\[0\]" is a number'),
+        (body(tensor([""], shape=[1])), r'"inputs\[0\]" is empty'),
+    ],
+)
+def test_what_is_no_request_for_a_text_classifier_is_refused(request_body: bytes, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        decode_infer(request_body, None)
+
+
+@pytest.mark.parametrize(
+    ("raw", "size", "words"),
+    [
+        (as_bytes("one"), 8, "does not fit the body"),
+        (as_bytes("one"), -1, "does not fit the body"),
+        (as_bytes("one"), "7", "does not fit the body"),
+        (as_bytes("one"), 6, "ends within a text"),
+        (b"\x01\x00", 2, "ends within a text"),
+        (b"\xff\xff\xff\xffone", 7, "ends within a text"),
+        (b"\x01\x00\x00\x00\xff", 5, "is not UTF-8"),
+        (as_bytes("one", "two"), 14, r"has 2 texts, but its shape \[1\] says 1"),
+    ],
+)
+def test_binary_tensors_of_a_wrong_size_are_refused(raw: bytes, size: Any, words: str) -> None:
+    described = {"name": "text", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": size}}
+    with pytest.raises(BadInput, match=words):
+        texts_of_binary(raw, described)
+
+
+def test_a_json_part_longer_than_the_body_is_refused() -> None:
+    raw = body(tensor(["one"]))
+    with pytest.raises(BadInput, match=f"is {len(raw) + 1}, but the body has {len(raw)} bytes only"):
+        decode_infer(raw, len(raw) + 1)
+    with pytest.raises(BadInput, match="not a V2 inference request"):
+        decode_infer(raw, len(raw) - 1)
+
+
+def answered(**fields: Any) -> tuple[bytes, str, int | None]:
+    asked = decode_infer(body(tensor(["one", "two"]), **fields), None)
+    return encode_infer(asked, PREDICTIONS, LOGITS, "int8")
+
+
+def test_without_wishes_all_outputs_come_as_json() -> None:
+    raw, kind, json_length = answered()
+    assert (kind, json_length) == ("application/json", None)
+    assert msgspec.json.decode(raw) == {
+        "model_name": "int8",
+        "outputs": [
+            {"name": "label", "datatype": "BYTES", "shape": [2], "data": ["positive", "naïve"]},
+            {"name": "score", "datatype": "FP32", "shape": [2], "data": [0.75, 0.5]},
+            {"name": "logits", "datatype": "FP32", "shape": [2, 2], "data": [-0.5, 0.5, 1.0, 2.0]},
+        ],
+    }
+
+
+def test_the_id_is_echoed_and_only_wanted_outputs_come_in_their_order() -> None:
+    raw, _, _ = answered(id="42", outputs=[{"name": "score"}, {"name": "label"}])
+    answer = msgspec.json.decode(raw)
+    assert (answer["id"], [one["name"] for one in answer["outputs"]]) == ("42", ["score", "label"])
+
+
+def test_an_unknown_output_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(BadInput, match="no output 'probs'; outputs are label, score, logits"):
+        answered(outputs=[{"name": "probs"}])
+
+
+def test_binary_outputs_follow_the_json_part() -> None:
+    raw, kind, json_length = answered(parameters={"binary_data_output": True})
+    assert kind == "application/octet-stream"
+    assert json_length is not None
+    head, tail = msgspec.json.decode(raw[:json_length]), raw[json_length:]
+    sizes = [one["parameters"]["binary_data_size"] for one in head["outputs"]]
+    assert sizes == [len(as_bytes("positive", "naïve")), 8, 16]
+    assert tail[: sizes[0]] == as_bytes("positive", "naïve")
+    assert np.frombuffer(tail[sizes[0] : sizes[0] + 8], "<f4").tolist() == [0.75, 0.5]
+    assert np.frombuffer(tail[-16:], "<f4").tolist() == LOGITS.ravel().tolist()
+
+
+def test_each_output_may_be_wanted_binary_or_not() -> None:
+    wanted = [{"name": "logits", "parameters": {"binary_data": True}}, {"name": "label"}]
+    raw, _, json_length = answered(outputs=wanted)
+    assert json_length is not None
+    head = msgspec.json.decode(raw[:json_length])
+    assert [("data" in one) for one in head["outputs"]] == [False, True]
+    assert len(raw) - json_length == 16
+    everything_but_score = answered(
+        parameters={"binary_data_output": True}, outputs=[{"name": "score", "parameters": {"binary_data": False}}]
+    )
+    assert everything_but_score[1:] == ("application/json", None)
+
+
+def test_binary_answers_are_requests_that_can_be_read_back() -> None:
+    raw, _, json_length = answered(outputs=[{"name": "label", "parameters": {"binary_data": True}}])
+    assert json_length is not None
+    (label,) = msgspec.json.decode(raw[:json_length])["outputs"]
+    found = texts_of_binary(raw[json_length:], label | {"name": "text"})
+    assert [one.text for one in found] == ["positive", "naïve"]

@@ -1,0 +1,49 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from handlers.tokenizer import TextTokenizer
+from model_store.errors import StoreError
+from tests.model_store.tiny import VOCABULARY
+
+
+def pieces(tokenizer: TextTokenizer, text: str, text_pair: str | None = None) -> list[str]:
+    return [VOCABULARY[i] for i in tokenizer(text, text_pair).input_ids]
+
+
+def test_a_text_and_a_pair_are_tokenized_as_the_checkpoint_was_trained(tokenizer: TextTokenizer) -> None:
+    assert pieces(tokenizer, "a Good film") == ["[CLS]", "a", "good", "film", "[SEP]"]
+    assert pieces(tokenizer, "good", "bad plot") == ["[CLS]", "good", "[SEP]", "bad", "plot", "[SEP]"]
+    assert tokenizer("good", "bad plot").token_type_ids.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_text_is_cut_at_the_limit_and_says_so(dense: Path) -> None:
+    tokenizer = TextTokenizer(dense / "tokenizer.json", 6)
+    whole, cut = tokenizer("a b c d"), tokenizer("good " * 5)
+    assert (len(whole), whole.truncated, len(cut), cut.truncated) == (6, False, 6, True)
+    assert pieces(tokenizer, "good " * 5) == ["[CLS]", *["good"] * 4, "[SEP]"]
+
+
+def test_a_pair_is_cut_where_it_is_longer_and_keeps_both_parts(dense: Path) -> None:
+    tokenizer = TextTokenizer(dense / "tokenizer.json", 8)
+    assert pieces(tokenizer, "good", "bad " * 20) == ["[CLS]", "good", "[SEP]", *["bad"] * 4, "[SEP]"]
+    assert tokenizer("good", "bad " * 20).truncated
+
+
+def test_strange_texts_are_tokenized(tokenizer: TextTokenizer) -> None:
+    for text in ("\x00", "🎬" * 50, "a\u0301", "\u202e", "good" * 30_000):
+        assert 2 <= len(tokenizer(text)) <= 64
+
+
+def test_threads_share_a_tokenizer(tokenizer: TextTokenizer) -> None:
+    texts = [" ".join(VOCABULARY[15:15 + n]) for n in range(1, 40)] * 5  # fmt: skip
+    with ThreadPoolExecutor(4) as threads:
+        found = [one.input_ids.tolist() for one in threads.map(tokenizer, texts)]
+    assert found == [tokenizer(text).input_ids.tolist() for text in texts]
+
+
+def test_a_damaged_tokenizer_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text('{"model": ')
+    with pytest.raises(StoreError, match=r"'tokenizer\.json' of .* is not a tokenizer file"):
+        TextTokenizer(tmp_path / "tokenizer.json", 64)

@@ -1,0 +1,83 @@
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from handlers.user_code import Context, UserCode, load_user_code
+from model_store.errors import BackendError
+from tests.handlers.variants import write_code
+
+CONTEXT = Context("the folder", {"variant": "mine"})
+
+
+@pytest.fixture(autouse=True)
+def clean_imports() -> Iterator[None]:
+    """Loading user code is for a process of its own: it adds to the module path."""
+    path = list(sys.path)
+    yield
+    sys.path[:] = path
+    for name in ("inference", "neighbour"):
+        sys.modules.pop(name, None)
+
+
+def load(folder: Path, code: str) -> UserCode:
+    return load_user_code(write_code(folder, code), CONTEXT)
+
+
+def test_a_variant_without_code_has_none_of_the_functions(tmp_path: Path) -> None:
+    assert load_user_code(tmp_path, CONTEXT) == UserCode()
+
+
+def test_functions_are_found_and_those_not_defined_stay_ours(tmp_path: Path) -> None:
+    user = load(tmp_path, "def input_fn(body, kind): return body, kind\noutput_fn = None\n")
+    assert user.input_fn is not None
+    assert user.input_fn("text", "text/csv") == ("text", "text/csv")
+    assert (user.model_fn, user.predict_fn, user.output_fn) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "replaces"),
+    [
+        ("model_fn", "model_dir", True),
+        ("input_fn", "body, content_type", False),
+        ("predict_fn", "data, model", True),
+        ("output_fn", "prediction, accept", False),
+    ],
+)
+def test_each_function_may_be_replaced_alone(tmp_path: Path, name: str, arguments: str, replaces: bool) -> None:
+    user = load(tmp_path, f"def {name}({arguments}): return 'mine'\n")
+    assert [field for field in UserCode.__slots__ if getattr(user, field)] == [name]
+    assert user.replaces_the_model is replaces
+
+
+def test_a_function_that_takes_one_more_argument_is_given_the_context(tmp_path: Path) -> None:
+    code = "def model_fn(model_dir, context): return model_dir, context.model_dir, context.manifest['variant']\n"
+    model_fn = load(tmp_path, code).model_fn
+    assert model_fn is not None
+    assert model_fn("asked") == ("asked", "the folder", "mine")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("def predict_fn(data): ...", "predict_fn takes 1 arguments; it must take 2, or 3 with a context"),
+        ("def model_fn(a, b, c): ...", "model_fn takes 3 arguments; it must take 1, or 2 with a context"),
+        ("predict_fn = min", "predict_fn has no signature that can be read"),
+        ("import there_is_no_such_module", "cannot be imported: ModuleNotFoundError: .*there_is_no_such_module"),
+        ("def model_fn(:", "cannot be imported: SyntaxError"),
+        ("1 / 0", "cannot be imported: ZeroDivisionError"),
+        ("def transform_fn(model, data, kind, accept): ...", "defines transform_fn; define input_fn, predict_fn and"),
+    ],
+)
+def test_code_that_cannot_be_used_is_refused_with_the_reason(tmp_path: Path, code: str, words: str) -> None:
+    with pytest.raises(BackendError, match=f"inference.py.*{words}"):
+        load(tmp_path, code)
+
+
+def test_the_module_may_import_its_neighbours(tmp_path: Path) -> None:
+    write_code(tmp_path, "")
+    (tmp_path / "code" / "neighbour.py").write_text("ANSWER = 42\n")
+    model_fn = load(tmp_path, "import neighbour\ndef model_fn(model_dir): return neighbour.ANSWER\n").model_fn
+    assert model_fn is not None
+    assert model_fn("") == 42

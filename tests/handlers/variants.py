@@ -1,0 +1,39 @@
+"""Variants small enough to build and to serve in a test."""
+
+import csv
+import shutil
+from pathlib import Path
+
+from handlers.backends.base import Threads
+from handlers.handler import Handler, load_handler
+from model_store.manifest import read_manifest
+from paretoserve.build import BuildRequest, build
+from tests.model_store.tiny import TEXTS, tiny_checkpoint
+
+ENGINES = ("torch", "onnxruntime", "openvino")
+
+
+def build_dense(folder: Path) -> Path:
+    """A dense variant with an artifact for every engine; its checkpoint lies in `folder / "tiny"`."""
+    checkpoint = tiny_checkpoint(folder / "tiny")
+    data = folder / "data.csv"
+    with data.open("w", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *((text, i % 2) for i, (text, _) in enumerate(TEXTS))])
+    (variant,) = build(BuildRequest(str(checkpoint), str(data), ("dense",), folder / "store"))
+    return variant
+
+
+def copy_of(variant: Path, folder: Path) -> Path:
+    """A copy that a test may damage."""
+    return Path(shutil.copytree(variant, folder))
+
+
+def write_code(folder: Path, code: str) -> Path:
+    """A folder with the user's own `code/inference.py`, beside whatever lies there."""
+    (folder / "code").mkdir(parents=True, exist_ok=True)
+    (folder / "code" / "inference.py").write_text(code)
+    return folder
+
+
+def opened(variant: Path, backend: str = "onnxruntime") -> Handler:
+    return load_handler(variant, read_manifest(variant), backend, Threads())

@@ -1,0 +1,26 @@
+import pytest
+import torch
+
+from paretoserve.demo.run import DEV_EXAMPLES, FEW_LAYERS, LAYERS, TRAIN_STEPS
+from paretoserve.demo.task import Example, examples
+from paretoserve.demo.training import BATCH, evaluate, train, train_tokenizer
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[list[Example], list[Example]]:
+    every = examples(seed=0, count=TRAIN_STEPS * BATCH + DEV_EXAMPLES)
+    return every[DEV_EXAMPLES:], every[:DEV_EXAMPLES]
+
+
+@pytest.mark.timeout(600)
+def test_the_dense_model_learns_the_task_and_one_layer_cannot(data: tuple[list[Example], list[Example]]) -> None:
+    train_examples, dev_examples = data
+    tokenizer = train_tokenizer([example.text for example in train_examples[:3000]])
+
+    def accuracy(layers: int) -> float:
+        return evaluate(train(tokenizer, train_examples, layers, lambda what, part: None), tokenizer, dev_examples)
+
+    torch.set_num_threads(2)
+    dense, shallow = accuracy(LAYERS), accuracy(FEW_LAYERS)
+    assert dense >= 0.95
+    assert shallow <= dense - 0.1

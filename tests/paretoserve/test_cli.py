@@ -1,0 +1,50 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def paretoserve(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "paretoserve", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+
+
+def test_help_names_every_command() -> None:
+    shown = paretoserve("--help").stdout
+    assert all(command in shown for command in ("demo", "build", "list", "serve", "load", "compare", "report"))
+
+
+def test_list_shows_each_artifact_of_a_store(tiny_store: Path) -> None:
+    done = paretoserve("list", "--store", str(tiny_store))
+    assert done.returncode == 0
+    assert all(backend in done.stdout for backend in ("torch", "onnxruntime", "openvino"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["list", "--store", "no-such-store"], "no store 'no-such-store'"),
+        (["serve", "no-such-folder"], "no folder 'no-such-folder'"),
+        (["report", "no-such-folder"], "report.json"),
+        (["load", "http://127.0.0.1:9", "--data", "no-such.tsv"], "no file or folder 'no-such.tsv'"),
+        (["build", "--checkpoint", "./no-such", "--data", "x.tsv", "--recipe", "dense"], "./no-such"),
+    ],
+)
+def test_an_error_is_a_sentence_and_an_exit_code_never_a_traceback(arguments: list[str], message: str) -> None:
+    done = paretoserve(*arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_told_before_anything_is_loaded(tiny_store: Path) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = paretoserve("serve", str(tiny_store / "tiny" / "dense"), "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 1
+    assert "choose another with --host and --port" in done.stderr

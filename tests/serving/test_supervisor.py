@@ -1,0 +1,313 @@
+"""Workers that die, hang or cannot load, and a server that is told to stop: real processes, real signals."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import psutil
+import pytest
+
+from model_store.errors import ParetoServeError
+from model_store.manifest import MANIFEST_FILE
+from serving.server import listen, serve
+from serving.settings import Settings, VariantSpec
+from tests.handlers.variants import copy_of, write_code
+from tests.serving.front import Front, GatedModel, front, spec, until
+
+PATIENT: dict[str, Any] = {"queue_deadline_s": 60.0}
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> GatedModel:
+    return GatedModel(tmp_path / "gated")
+
+
+@pytest.fixture
+def server(model: GatedModel) -> Iterator[Front]:
+    with front([model.spec], **PATIENT) as served:
+        yield served
+
+
+def kill_worker(server: Front) -> None:
+    (pid,) = server.worker_pids()
+    os.kill(pid, signal.SIGKILL)
+
+
+def is_not_ready(answer: httpx.Response) -> bool:
+    return answer.status_code == 503 and int(answer.headers["retry-after"]) >= 1
+
+
+def test_a_folder_with_only_code_is_served(server: Front) -> None:
+    assert server.ask("one").json() == {"answered": "one"}
+    assert server.variants()["gated"]["engine"] == "the variant's own model_fn"
+    tensor = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["one"]}
+    refused = server.http.post("/v2/models/gated/infer", json={"inputs": [tensor]})
+    assert (refused.status_code, "ask it at /invocations" in refused.text) == (400, True)
+
+
+def test_what_the_users_code_raises_is_answered_and_the_next_request_too(server: Front) -> None:
+    refused = server.http.post("/invocations", json={"nothing": 1})
+    assert (refused.status_code, refused.json()["type"]) == (500, "BackendError")
+    assert "predict_fn failed: KeyError" in refused.json()["error"]
+    assert "Traceback" not in refused.text
+    assert server.ask("one").status_code == 200
+
+
+def test_when_a_worker_is_killed_every_request_is_answered_and_it_comes_back(server: Front, model: GatedModel) -> None:
+    answers = [server.asking(text) for text in ("wait", *"abcdefg")]
+    with model.held():
+        until(lambda: server.metric("in_flight_requests") == 8)
+        kill_worker(server)
+        statuses = {answer.result().status_code for answer in answers}
+        refused = [answer.result() for answer in answers if answer.result().status_code != 200]
+    assert statuses <= {200, 503}
+    assert refused
+    assert all(map(is_not_ready, refused))
+    assert server.http.get("/ping").json() == {"ready": False, "not_ready": ["gated"]}
+    told = server.ask("one")
+    assert is_not_ready(told)
+    assert "is being started again" in told.json()["error"]
+    until(server.is_ready)
+    assert server.ask("one").status_code == 200
+    assert server.metric("worker_restarts_total") == 1
+    assert server.metric("in_flight_requests") == 0
+
+
+def test_with_a_second_worker_a_request_is_tried_once_more_and_not_a_third_time(model: GatedModel) -> None:
+    with front([model.spec], workers=2, **PATIENT) as server:
+        until(lambda: server.metric("worker_ready") == 2)
+        answer = server.asking("wait")
+        with model.held():
+            os.kill(pid_with_the_request(server), signal.SIGKILL)
+            until(lambda: model.seen == ["wait", "wait"])
+        with model.held():
+            assert server.is_ready()
+            os.kill(pid_with_the_request(server), signal.SIGKILL)
+            assert answer.result().status_code == 500
+        assert answer.result().json()["type"] == "WorkerFailed"
+        assert model.seen == ["wait", "wait"]
+
+
+def test_with_a_second_worker_the_death_of_one_is_not_seen_by_clients(model: GatedModel) -> None:
+    with front([model.spec], workers=2, **PATIENT) as server:
+        until(lambda: server.metric("worker_ready") == 2)
+        answer = server.asking("wait")
+        with model.held():
+            os.kill(pid_with_the_request(server), signal.SIGKILL)
+            until(lambda: model.seen == ["wait", "wait"])
+        with model.held():
+            pass
+        assert answer.result().json() == {"answered": "wait"}
+
+
+def pid_with_the_request(server: Front) -> int:
+    """The worker that waits at its gate: the one that has the FIFO open."""
+    found = [pid for pid in server.worker_pids() if any("gate" in link for link in links_of(pid))]
+    return found[0]
+
+
+def links_of(pid: int) -> list[str]:
+    folder = Path(f"/proc/{pid}/fd")
+    return [str(link.readlink()) for link in folder.iterdir() if link.is_symlink()] if folder.is_dir() else []
+
+
+def test_a_worker_that_hangs_is_ended_and_started_anew(model: GatedModel) -> None:
+    with front([model.spec], hang_timeout_s=0.3, **PATIENT) as server:
+        (before,) = server.worker_pids()
+        answer = server.asking("wait")
+        with model.held():
+            assert is_not_ready(answer.result())
+        until(server.is_ready)
+        assert server.worker_pids() != [before]
+        assert server.ask("one").status_code == 200
+
+
+def test_a_worker_that_is_silent_is_ended_and_started_anew(model: GatedModel) -> None:
+    with front([model.spec], silence_s=1.0, **PATIENT) as server:
+        (pid,) = server.worker_pids()
+        os.kill(pid, signal.SIGSTOP)
+        assert is_not_ready(server.ask("one"))
+        until(server.is_ready)
+        assert server.ask("two").json() == {"answered": "two"}
+
+
+def test_a_worker_that_loads_for_too_long_is_ended_and_started_anew(tmp_path: Path) -> None:
+    folder = write_code(tmp_path / "slow", "def model_fn(model_dir): open(model_dir + '/gate').read()\n")
+    os.mkfifo(folder / "gate")
+    with front([spec(folder, "python")], wait=False, load_timeout_s=0.5) as server:
+        until(lambda: server.metric("worker_restarts_total") >= 1)
+        assert is_not_ready(server.ask("one"))
+        assert "by signal SIGKILL" in server.ask("one").json()["error"]
+
+
+def unloadable(dense: Path, folder: Path) -> dict[str, tuple[VariantSpec, str]]:
+    """Variants that cannot be served, each with words of the reason."""
+    damaged, later = (copy_of(dense, folder / name) for name in ("damaged", "later"))
+    content = (damaged / "model.onnx").read_bytes()
+    (damaged / "model.onnx").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    manifest = msgspec.json.decode((later / MANIFEST_FILE).read_bytes())
+    (later / MANIFEST_FILE).write_bytes(msgspec.json.encode(manifest | {"schema": 99}))
+    broken = write_code(folder / "broken", "import there_is_no_such_module\n")
+    dying = write_code(folder / "dying", "import os\ndef model_fn(model_dir): os._exit(3)\n")
+    absent = VariantSpec("absent", dense, "onnxruntime", python=str(folder / "no-such-python"))
+    return {
+        "damaged": (spec(damaged), "'model.onnx' of variant 'damaged' is damaged"),
+        "later": (spec(later), "has schema 99; this version of ParetoServe reads up to 1"),
+        "broken": (spec(broken, "python"), "cannot be imported: ModuleNotFoundError"),
+        "dying": (spec(dying, "python"), "Its worker ended (with exit code 3) and is being started again"),
+        "absent": (absent, "Its worker cannot be started: No such file or directory"),
+    }
+
+
+def test_variants_that_cannot_load_say_why_beside_one_that_answers(dense: Path, tmp_path: Path) -> None:
+    others = unloadable(dense, tmp_path)
+    with front([spec(dense), *(one for one, _ in others.values())], wait=False) as server:
+        until(lambda: server.ask("good").status_code == 200)
+        for name, (_, why) in others.items():
+            says_why(server, name, why)
+            assert server.http.get(f"/v2/models/{name}/ready").status_code == 503
+        ping = server.http.get("/ping")
+        assert (ping.status_code, ping.json()["not_ready"]) == (503, list(others))
+        assert server.http.get("/v2/health/ready").status_code == 503
+        assert server.http.get("/v2/health/live").status_code == 200
+        assert server.ask("good").status_code == 200
+
+
+def says_why(server: Front, name: str, why: str) -> None:
+    """The reason is told once it is known, and stays told while the worker is started again."""
+    until(lambda: why in server.ask("good", name).json()["error"])
+    restarts = server.metric("worker_restarts_total", variant=name)
+    while server.metric("worker_restarts_total", variant=name) == restarts:
+        told = server.ask("good", name)
+        assert is_not_ready(told)
+        assert why in told.json()["error"]
+
+
+def test_sigterm_answers_what_was_admitted_refuses_the_rest_and_leaves_no_worker(
+    server: Front, model: GatedModel
+) -> None:
+    workers = [psutil.Process(pid) for pid in server.worker_pids()]
+    answers = [server.asking(text) for text in ("wait", *"abcdefg")]
+    with model.held():
+        until(lambda: server.metric("in_flight_requests") == 8)
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: server.http.get("/ping").status_code == 503)
+        late = server.ask("late")
+        assert is_not_ready(late)
+        assert "shutting down" in late.json()["error"]
+    assert [answer.result().status_code for answer in answers] == [200] * 8
+    assert server.process.wait() == 0
+    psutil.wait_procs(workers)
+    assert "late" not in model.seen
+
+
+def test_sigterm_does_not_wait_for_an_engine_longer_than_it_is_told(model: GatedModel) -> None:
+    with front([model.spec], drain_timeout_s=0.1, **PATIENT) as server:
+        (worker,) = (psutil.Process(pid) for pid in server.worker_pids())
+        answer = server.asking("wait")
+        with model.held():
+            assert server.stop() == 0
+            psutil.wait_procs([worker])
+        assert answer.exception() or answer.result().status_code >= 500
+
+
+def test_an_idle_server_ends_at_once_even_while_it_loads(tmp_path: Path) -> None:
+    folder = write_code(tmp_path / "slow", "def model_fn(model_dir): open(model_dir + '/gate').read()\n")
+    os.mkfifo(folder / "gate")
+    with front([spec(folder, "python")], wait=False) as server:
+        until(server.worker_pids)
+        assert server.stop() == 0
+
+
+def test_workers_end_when_the_server_is_killed(server: Front) -> None:
+    workers = [psutil.Process(pid) for pid in server.worker_pids()]
+    server.process.kill()
+    psutil.wait_procs(workers)
+
+
+def test_a_full_queue_is_answered_429_at_once_and_all_others_200(model: GatedModel) -> None:
+    with front([model.spec], max_queue=1, **PATIENT) as server:
+        first = server.asking("wait")
+        with model.held():
+            refused = [answer.result() for answer in [server.asking("more") for _ in range(10)]]
+        assert first.result().status_code == 200
+        assert {answer.status_code for answer in refused} == {429}
+        assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
+        assert {answer.json()["type"] for answer in refused} == {"Overloaded"}
+        assert server.metric("rejected_total", reason="queue full") == 10
+        assert server.metric("requests_total", code="429") == 10
+        assert model.seen == ["wait"]
+        assert server.ask("one").status_code == 200
+
+
+def test_overload_is_answered_by_200_and_429_and_nothing_else(dense: Path) -> None:
+    with front([spec(dense)], queue_deadline_s=0.001) as server:
+        answers = [answer.result() for answer in [server.asking(["good film"] * 16) for _ in range(300)]]
+        assert {answer.status_code for answer in answers} == {200, 429}
+        assert all("retry-after" in answer.headers for answer in answers if answer.status_code == 429)
+        refused = sum(answer.status_code == 429 for answer in answers)
+        assert server.metric("rejected_total") == server.metric("requests_total", code="429") == refused
+        assert server.metric("in_flight_requests") == 0
+
+
+def test_a_client_that_leaves_frees_its_place_and_its_request_is_not_run(server: Front, model: GatedModel) -> None:
+    held = server.asking("wait")
+    with model.held():
+        body = b'{"inputs": "abandoned"}'
+        request = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        with socket.create_connection(server.address) as client:
+            client.sendall(request)
+            until(lambda: server.metric("in_flight_requests") == 2)
+        until(lambda: server.metric("in_flight_requests") == 1)
+        last = server.asking("last")
+        until(lambda: server.metric("in_flight_requests") == 2)
+    assert (held.result().status_code, last.result().status_code) == (200, 200)
+    assert model.seen == ["wait", "last"]
+    assert server.metric("requests_total", code="499") == 1
+    assert server.metric("in_flight_requests") == 0
+
+
+def test_a_client_that_leaves_while_the_engine_runs_its_request_is_forgotten(server: Front, model: GatedModel) -> None:
+    body = b'{"inputs": "wait"}'
+    request = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with socket.create_connection(server.address) as client:
+        client.sendall(request)
+        until(lambda: server.metric("in_flight_requests") == 1)
+        gate = model.held()
+        gate.__enter__()
+    until(lambda: server.metric("in_flight_requests") == 0)
+    gate.__exit__(None, None, None)
+    assert server.ask("next").json() == {"answered": "next"}
+
+
+def test_a_request_that_meets_a_bug_is_answered_500_and_its_worker_goes_on(dense: Path, tmp_path: Path) -> None:
+    # No tokenizer takes half a surrogate pair, which no JSON body can hold.
+    code = "def input_fn(body, kind): return {'inputs': 'good' if 'good' in body else chr(0xd800)}\n"
+    with front([spec(write_code(copy_of(dense, tmp_path / "mine"), code))]) as server:
+        before = server.worker_pids()
+        refused = server.ask("half")
+        assert (refused.status_code, "bug of its own" in refused.json()["error"]) == (500, True)
+        assert server.ask("good").status_code == 200
+        assert server.worker_pids() == before
+
+
+def test_an_address_that_is_announced_can_be_connected_to_at_once() -> None:
+    with listen(Settings(port=0)) as listener, socket.create_connection(listener.getsockname()):
+        pass
+
+
+def test_a_port_in_use_is_told_with_what_to_do() -> None:
+    with listen(Settings(port=0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ParetoServeError, match=f"Cannot listen on 127.0.0.1:{port} .*choose another with --host"):
+            listen(Settings(port=port))
+
+
+def test_two_variants_of_one_name_are_refused(dense: Path) -> None:
+    with pytest.raises(ParetoServeError, match="Two variants have the same name"):
+        serve([spec(dense), spec(dense, "openvino")], Settings(port=0), lambda url, plan: None)
