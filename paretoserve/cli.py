@@ -27,7 +27,7 @@ app = typer.Typer(
 @app.command()
 def demo(
     out: options.Out = Path("demo"),
-    users: options.Users = "4,16,32,64,96",
+    users: options.Users = "4,8,16,32,64",
 ) -> None:
     """Train a small model on a generated task, build variants of it, compare them, and print the report's path."""
     from paretoserve.demo.run import run_demo

@@ -14,6 +14,8 @@ from typing import Any
 
 import typer
 
+from loadtest.comparison import REPORT_FILE, read_report
+from loadtest.summary import summary_table, verdict
 from model_store import errors
 from paretoserve.cli import app
 from paretoserve.progress import console
@@ -22,7 +24,9 @@ from serving.metrics import Metrics
 from serving.settings import Settings
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = ("reference.md", "serve.md")
+PAGES = ("reference.md", "serve.md", "../README.md")
+# The comparison that the README shows, as `paretoserve compare` wrote it.
+RESULTS = DOCS / "results" / "sst2"
 
 _SECTION = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _NONE = "\N{EN DASH}"
@@ -133,6 +137,15 @@ def statuses_section() -> str:
     return table(("status", "`type` in the body", "`Retry-After`", "meaning"), rows)
 
 
+def results_section() -> str:
+    """The summary of the comparison in `docs/results`, its conditions, and what it says."""
+    report = read_report(RESULTS / REPORT_FILE)
+    told = ("Data", "Users", "Admission", "Cores of the server", "Processor", "Versions")
+    conditions = "; ".join(f"{name.lower()}: {report.conditions[name]}" for name in told)
+    header, rows = summary_table(report)
+    return f"{table(header, rows)}\n{verdict(report)}\n\nMeasured {report.created[:10]}. {conditions.capitalize()}.\n"
+
+
 def _first_line(kind: type[Exception]) -> str:
     return (inspect.getdoc(kind) or "").splitlines()[0]
 
@@ -143,6 +156,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "metrics": metrics_section,
     "errors": errors_section,
     "statuses": statuses_section,
+    "results": results_section,
 }
 
 

@@ -12,7 +12,7 @@ from model_store.manifest import Artifact, read_manifest
 def _table(*headers: str) -> Table:
     table = Table(header_style="bold")
     for i, header in enumerate(headers):
-        table.add_column(header, justify="left" if i == 0 else "right", overflow="fold")
+        table.add_column(header, justify="left" if i == 0 else "right", no_wrap=i == 0)
     return table
 
 

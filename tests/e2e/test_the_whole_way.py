@@ -54,3 +54,8 @@ def test_build_then_compare_gives_a_report_that_a_person_can_open(tmp_path: Path
     for chart in ("response-time", "rejected-share", "throughput"):
         assert list((out / "charts").glob(f"{chart}*.svg")), chart
         assert list((out / "charts").glob(f"{chart}*.png")), chart
+
+    (out / "report.html").unlink()
+    again = paretoserve("report", str(out))
+    assert (out / "report.html").read_text() == page
+    assert all(name in again for name in ("dense@onnxruntime", "int8@openvino"))
