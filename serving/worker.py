@@ -127,7 +127,8 @@ class Worker:
 
 def warm_up(handler: Handler, batch_tokens: int) -> Cost:
     """Run rows of several sizes, so that the first request does not pay for first calls, and measure what they cost."""
-    (text,) = handler.prepare(RawRequest(b'{"inputs": "a few words to warm up with"}')).texts
+    # Not through `prepare`: the user's own input_fn may read another format.
+    text = handler.model.tokenizer("a few words to warm up with")
     samples = []
     for row_tokens in (len(text), batch_tokens // 4, batch_tokens // 2, batch_tokens):
         row = [text] * max(1, row_tokens // len(text))

@@ -95,14 +95,14 @@ def check(queue: list[WaitingText], picked: Picked[WaitingText], budget: int) ->
 
 
 def test_nothing_is_lost_or_doubled_and_the_budget_holds_for_any_queue() -> None:
-    chance = random.Random(7)  # noqa: S311  not a secret
+    chance = random.Random(7)
     for _ in range(2000):
         queue, budget = random_queue(chance), chance.randint(1, 80)
         check(queue, next_batch(queue, budget, NOW), budget)
 
 
 def test_every_text_is_taken_in_the_end_while_new_ones_keep_coming() -> None:
-    chance = random.Random(8)  # noqa: S311  not a secret
+    chance = random.Random(8)
     queue = [WaitingText("long", 99)]
     for _ in range(3):
         queue += [WaitingText("new", chance.randint(1, 10)) for _ in range(5)]

@@ -26,7 +26,7 @@ def test_seconds_are_the_polynomial() -> None:
 
 
 def test_no_term_is_negative_and_more_tokens_never_cost_less() -> None:
-    chance = random.Random(3)  # noqa: S311  not a secret
+    chance = random.Random(3)
     for _ in range(500):
         cost = fit_cost([(tokens, chance.uniform(1e-4, 1e-2)) for tokens in (9, 63, 126, 252)])
         assert min(cost.base_s, cost.per_token_s, cost.per_token2_s) >= 0

@@ -260,6 +260,15 @@ def test_a_request_that_the_engine_has_begun_does_not_expire_between_its_batches
     assert body(replies[1]) == [11, 12]
 
 
+def test_a_request_has_waited_until_its_first_text_is_taken(bench: Bench) -> None:
+    started = job(1, 11, 12, tokens=80)
+    bench.streams.put(started)
+    assert bench.handler.entered.get() == [11]
+    waited_s = started.queue_s
+    replies, _ = bench.until_batches(2)
+    assert replies[1].timings.queue_s == waited_s
+
+
 def test_several_streams_run_at_once_and_nothing_is_lost() -> None:
     bench = Bench(EchoHandler(), streams=3, batch_tokens=30)
     bench.proceed(1000)

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +84,12 @@ def test_with_a_second_worker_a_request_is_tried_once_more_and_not_a_third_time(
         until(lambda: server.metric("worker_ready") == 2)
         answer = server.asking("wait")
         with model.held():
-            os.kill(pid_with_the_request(server), signal.SIGKILL)
-            until(lambda: model.seen == ["wait", "wait"])
-        with model.held():
-            assert server.is_ready()
-            os.kill(pid_with_the_request(server), signal.SIGKILL)
-            assert answer.result().status_code == 500
-        assert answer.result().json()["type"] == "WorkerFailed"
+            first = worker_at_the_gate(server)
+            os.kill(first, signal.SIGKILL)
+            second = worker_at_the_gate(server, other_than=first)
+            until(lambda: server.metric("worker_ready") == 2)
+            os.kill(second, signal.SIGKILL)
+            assert (answer.result().status_code, answer.result().json()["type"]) == (500, "WorkerFailed")
         assert model.seen == ["wait", "wait"]
 
 
@@ -98,22 +98,25 @@ def test_with_a_second_worker_the_death_of_one_is_not_seen_by_clients(model: Gat
         until(lambda: server.metric("worker_ready") == 2)
         answer = server.asking("wait")
         with model.held():
-            os.kill(pid_with_the_request(server), signal.SIGKILL)
-            until(lambda: model.seen == ["wait", "wait"])
-        with model.held():
-            pass
+            first = worker_at_the_gate(server)
+            os.kill(first, signal.SIGKILL)
+            worker_at_the_gate(server, other_than=first)
         assert answer.result().json() == {"answered": "wait"}
 
 
-def pid_with_the_request(server: Front) -> int:
-    """The worker that waits at its gate: the one that has the FIFO open."""
-    found = [pid for pid in server.worker_pids() if any("gate" in link for link in links_of(pid))]
+def worker_at_the_gate(server: Front, other_than: int | None = None) -> int:
+    """The worker whose model waits at its gate: it has the FIFO open."""
+    found: list[int] = []
+    while not found:
+        found = [pid for pid in server.worker_pids() if pid != other_than and has_open(pid, "gate")]
     return found[0]
 
 
-def links_of(pid: int) -> list[str]:
-    folder = Path(f"/proc/{pid}/fd")
-    return [str(link.readlink()) for link in folder.iterdir() if link.is_symlink()] if folder.is_dir() else []
+def has_open(pid: int, name: str) -> bool:
+    try:
+        return any(link.readlink().name == name for link in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:  # it closed a file, or ended, meanwhile
+        return False
 
 
 def test_a_worker_that_hangs_is_ended_and_started_anew(model: GatedModel) -> None:
@@ -275,13 +278,12 @@ def test_a_client_that_leaves_frees_its_place_and_its_request_is_not_run(server:
 def test_a_client_that_leaves_while_the_engine_runs_its_request_is_forgotten(server: Front, model: GatedModel) -> None:
     body = b'{"inputs": "wait"}'
     request = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-    with socket.create_connection(server.address) as client:
-        client.sendall(request)
-        until(lambda: server.metric("in_flight_requests") == 1)
-        gate = model.held()
-        gate.__enter__()
-    until(lambda: server.metric("in_flight_requests") == 0)
-    gate.__exit__(None, None, None)
+    with ExitStack() as engine_runs:
+        with socket.create_connection(server.address) as client:
+            client.sendall(request)
+            engine_runs.enter_context(model.held())
+            assert server.metric("in_flight_requests") == 1
+        until(lambda: server.metric("in_flight_requests") == 0)
     assert server.ask("next").json() == {"answered": "next"}
 
 
