@@ -37,7 +37,7 @@ class TextClassifier:
         Raises:
             BackendError: the engine failed, or its answer has not one finite row per text.
         """
-        logits = self.session.run(pack(rows))
+        logits = self.session.run(pack(rows, self.session.info.width_step))
         expected = (sum(map(len, rows)), len(self.labels))
         if logits.shape != expected:
             raise BackendError(

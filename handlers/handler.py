@@ -80,6 +80,11 @@ class Handler:
     def session_info(self) -> SessionInfo | None:
         return self.model.session.info if isinstance(self.model, TextClassifier) else None
 
+    @property
+    def width_step(self) -> int:
+        """Rows are padded to a multiple of this many tokens; 1 where the engine takes any width as well."""
+        return self.session_info.width_step if self.session_info else 1
+
     def prepare(self, request: RawRequest) -> Prepared:
         """Decode and tokenize.
 

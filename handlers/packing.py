@@ -42,12 +42,12 @@ class PackedBatch:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def pack(rows: Sequence[Sequence[Tokens]]) -> PackedBatch:
-    """Lay out texts, row by row; rows shorter than the longest are padded at their end."""
+def pack(rows: Sequence[Sequence[Tokens]], width_step: int = 1) -> PackedBatch:
+    """Lay out texts, row by row, padded at the end to the width of the longest, in multiples of `width_step`."""
     packed = [_pack_row(row) for row in rows]
-    if len(packed) == 1:
+    width = row_width(max(row.input_ids.shape[1] for row in packed), width_step)
+    if len(packed) == 1 and packed[0].input_ids.shape[1] == width:
         return packed[0]
-    width = max(row.input_ids.shape[1] for row in packed)
     return PackedBatch(
         input_ids=_stack([row.input_ids for row in packed], width),
         position_ids=_stack([row.position_ids for row in packed], width),
@@ -57,10 +57,14 @@ def pack(rows: Sequence[Sequence[Tokens]]) -> PackedBatch:
     )
 
 
-def padding_tokens(rows: Sequence[Sequence[Tokens]]) -> int:
+def row_width(tokens: int, width_step: int) -> int:
+    return -(-tokens // width_step) * width_step
+
+
+def padding_tokens(rows: Sequence[Sequence[Tokens]], width_step: int = 1) -> int:
     """How many tokens `pack` adds to these texts."""
     lengths = [sum(map(len, row)) for row in rows]
-    return max(lengths) * len(rows) - sum(lengths)
+    return row_width(max(lengths), width_step) * len(rows) - sum(lengths)
 
 
 def _stack(rows: list[Int64Array], width: int) -> Int64Array:

@@ -74,7 +74,7 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, help="Processes per variant.")] = 1,
     streams: Annotated[int | None, typer.Option(min=1, help="Calls of the engine at once per worker.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each call of the engine.")] = None,
-    batch_tokens: Annotated[int, typer.Option(min=1, help="Tokens in one call of the engine.")] = 256,
+    batch_tokens: Annotated[int, typer.Option(min=1, help="Most tokens in one call of the engine.")] = 256,
     max_queue: Annotated[int, typer.Option(min=1, help="Requests per variant in the server at once.")] = 512,
     queue_deadline: options.QueueDeadline = 0.1,
     max_body: Annotated[int, typer.Option(min=1, help="Largest body of a request, bytes.")] = 6 * 1024 * 1024,

@@ -20,22 +20,21 @@ class Gate:
     measured at warm-up, times how far the engine has been from that lately (others may use its cores).
     """
 
-    def __init__(self, max_queue: int, queue_deadline_s: float, batch_tokens: int, streams: int) -> None:
+    def __init__(self, max_queue: int, queue_deadline_s: float, streams: int) -> None:
         self.max_queue = max_queue
         self.queue_deadline_s = queue_deadline_s
         self.in_flight = 0
         self.idle = asyncio.Event()
         self.idle.set()
-        self._batch_tokens = self._call_tokens = batch_tokens
+        self._call_tokens = 1
         self._streams = streams
         self._cost = NO_COST
         self._slowness = 1.0
         self._tokens_per_request: float | None = None
 
-    def calibrate(self, cost: Cost) -> None:
-        """Start from a cost measured at warm-up; the user's own model has none, and takes one request at a time."""
-        self._cost, self._slowness = cost, 1.0
-        self._call_tokens = 1 if cost == NO_COST else self._batch_tokens
+    def calibrate(self, cost: Cost, call_tokens: int) -> None:
+        """Start from a cost measured at warm-up, for calls of up to `call_tokens` tokens."""
+        self._cost, self._slowness, self._call_tokens = cost, 1.0, call_tokens
 
     def observe(self, tokens: int, busy_s: float) -> None:
         """Learn from a call of the engine that kept its stream for `busy_s` seconds."""

@@ -1,5 +1,6 @@
 """What a call of the engine costs, as a function of its tokens: measured at warm-up, corrected as it runs."""
 
+import itertools
 from collections.abc import Sequence
 
 import msgspec
@@ -10,52 +11,70 @@ Floats = NDArray[np.float64]
 
 
 class Cost(msgspec.Struct, frozen=True, array_like=True):
-    """seconds = base_s + rows · (per_token_s · width + per_token2_s · width²), for a call with rows of equal width.
+    """What a call with rows of equal width costs, in seconds, with tokens = rows · width:
 
-    The square is attention, which is computed between all tokens of a row.
+    base_s + per_token_s · tokens + per_row_token2_s · rows · width² + per_call_token2_s · tokens².
+
+    The first square is attention, which is computed between all tokens of a row. The second is what large calls lose
+    when their activations outgrow the caches of the processor.
     """
 
     base_s: float = 0.0
     per_token_s: float = 0.0
-    per_token2_s: float = 0.0
+    per_row_token2_s: float = 0.0
+    per_call_token2_s: float = 0.0
 
     def seconds(self, width: float) -> float:
         """One row."""
         return self.rows_seconds(1, width)
 
     def rows_seconds(self, rows: float, width: float) -> float:
-        return self.base_s + rows * (self.per_token_s * width + self.per_token2_s * width * width)
+        base, tokens, row_tokens2, call_tokens2 = _terms(rows, width)
+        return (
+            self.base_s * base
+            + self.per_token_s * tokens
+            + self.per_row_token2_s * row_tokens2
+            + self.per_call_token2_s * call_tokens2
+        )
 
     def layout_seconds(self, tokens: float, narrowest: int = 32) -> float:
         """That many tokens in rows as wide as is cheapest, but for padding; a row is no narrower than a text."""
         widths = [narrowest << n for n in range(8) if narrowest << n < tokens]
         return min((self.rows_seconds(tokens / width, width) for width in widths), default=self.seconds(tokens))
 
+    def best_call_tokens(self, most: int, least: int = 32) -> int:
+        """How many tokens a call should have, `most` at the most, for the most tokens a second."""
+        sizes = (most, *range(least, most, least))
+        return int(min(sizes, key=self._seconds_per_token))
+
+    def _seconds_per_token(self, tokens: int) -> float:
+        return self.layout_seconds(tokens) / tokens
+
+
+def _terms(rows: float, width: float) -> tuple[float, float, float, float]:
+    return 1.0, rows * width, rows * width * width, (rows * width) ** 2
+
 
 NO_COST = Cost()
 """Nothing is known: the user's own model, which is asked one request at a time, cannot be measured."""
 
 
-def fit_cost(samples: Sequence[tuple[int, float]]) -> Cost:
-    """Least squares over (tokens, seconds), relative errors weighted alike, no term negative.
+def fit_cost(samples: Sequence[tuple[int, int, float]]) -> Cost:
+    """Least squares over (rows, width, seconds), relative errors weighted alike, no term negative.
 
-    A term that would come out negative is left out: a cost that falls with tokens is noise.
+    Of all sets of terms that fit without a negative one, the one with the least error is taken: a cost that falls with
+    tokens is noise.
     """
-    tokens = np.array([t for t, _ in samples], float)
-    seconds = np.array([s for _, s in samples], float)
-    fits = [_fit(tokens, seconds, terms) for terms in ((0, 1, 2), (1, 2), (0, 1), (1,))]
-    allowed = [fit for fit in fits if (fit >= 0).all()]  # the last always is
-    errors = [_error(fit, tokens, seconds) for fit in allowed]
-    return Cost(*map(float, allowed[int(np.argmin(errors))]))
+    measured = np.array([_terms(rows, width) for rows, width, _ in samples])
+    relative = measured / np.array([[seconds] for _, _, seconds in samples])
+    kinds = [kept for count in range(1, 5) for kept in itertools.combinations(range(4), count)]
+    fits = [fit for fit in (_fit(relative, kept) for kept in kinds) if (fit >= 0).all()]
+    best = min(fits, key=lambda fit: float(np.square(relative @ fit - 1).sum()))
+    return Cost(*map(float, best))
 
 
-def _fit(tokens: Floats, seconds: Floats, terms: tuple[int, ...]) -> Floats:
-    """The coefficients of 1, tokens and tokens², zero where they are not among `terms`."""
-    powers = np.stack([tokens**power for power in terms], axis=1)
-    coefficients = np.zeros(3)
-    coefficients[[*terms]] = np.linalg.lstsq(powers / seconds[:, np.newaxis], np.ones_like(seconds), rcond=None)[0]
-    return coefficients
-
-
-def _error(fit: Floats, tokens: Floats, seconds: Floats) -> float:
-    return float(np.square(np.polyval(fit[::-1], tokens) / seconds - 1).sum())
+def _fit(relative: Floats, kept: tuple[int, ...]) -> Floats:
+    """The factors of the kept terms, zero for the others."""
+    factors = np.zeros(4)
+    factors[[*kept]] = np.linalg.lstsq(relative[:, kept], np.ones(len(relative)), rcond=None)[0]
+    return factors

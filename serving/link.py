@@ -55,7 +55,7 @@ class Pending:
 class Listener:
     """Whom a link tells of what happens. All are called on the event loop."""
 
-    on_cost: Callable[[Cost], None]
+    on_cost: Callable[[Cost, int], None]
     on_batch: Callable[[BatchDone], None]
     on_change: Callable[[], None]
     on_restart: Callable[[], None]
@@ -196,7 +196,7 @@ class Link:
                 self._listener.on_change()
             case Ready():
                 self.facts, self.load_s, self._ready_at = message.facts, message.load_s, self._heard_at
-                self._listener.on_cost(message.cost)
+                self._listener.on_cost(message.cost, message.call_tokens)
                 self._set("ready")
                 log.info("%s is ready after %.1f s", self._spec.name, self.load_s)
             case Failed():

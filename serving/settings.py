@@ -22,7 +22,7 @@ class Settings:
     host, port: where it listens; loopback unless told otherwise, port 0 takes a free one.
     workers: processes per variant.
     streams, threads_per_stream: calls of the engine at once per worker, and threads for each; None divides the cores.
-    batch_tokens: tokens in one call of the engine.
+    batch_tokens: the most tokens in one call of the engine; the number that was fastest at warm-up is taken.
     max_queue: requests of one variant that may be in the server at once; more are answered 429.
     queue_deadline_s: the longest wait for the engine; a request whose estimated wait is longer is answered 429.
     max_body_bytes: a larger body is answered 413.

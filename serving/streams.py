@@ -131,7 +131,7 @@ class Streams:
 
     def _serve_batch(self, batch: list[QueuedText], started: float) -> list[ToFront]:
         jobs = _jobs_of(batch)
-        layout = arrange([text.tokens for text in batch], self._cost)
+        layout = self._layout(batch)
         batch = [batch[i] for row in layout for i in row]
         rows = _rows(batch, layout)
         messages: list[ToFront] = []
@@ -144,9 +144,15 @@ class Streams:
         else:
             infer_s = _spent(jobs, infer_started)
             messages += [self._reply(job) for job in self._completed(batch, results)]
-        tokens = sum(text.tokens for text in batch)
-        messages.append(BatchDone(len(jobs), tokens, padding_tokens(rows), infer_s, time.monotonic() - started))
+        tokens, padding = sum(text.tokens for text in batch), padding_tokens(rows, self._handler.width_step)
+        messages.append(BatchDone(len(jobs), tokens, padding, infer_s, time.monotonic() - started))
         return messages
+
+    def _layout(self, batch: list[QueuedText]) -> list[list[int]]:
+        if self._handler.width_step > 1:
+            # Several rows would multiply the shapes that the engine has to be prepared for.
+            return [list(range(len(batch)))]
+        return arrange([text.tokens for text in batch], self._cost)
 
     def _run_alone(self, batch: list[QueuedText]) -> Answer:
         (text,) = batch

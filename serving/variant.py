@@ -24,8 +24,7 @@ class ServedVariant:
         self.metrics = metrics
         self.draining = False
         self._plan = plan
-        streams = plan.streams * settings.workers
-        self._gate = Gate(settings.max_queue, settings.queue_deadline_s, settings.batch_tokens, streams)
+        self._gate = Gate(settings.max_queue, settings.queue_deadline_s, plan.streams * settings.workers)
         self._ids = itertools.count()
         listener = Listener(
             self._gate.calibrate, self._on_batch, self._on_change, metrics.worker_restarts.inc, self._on_orphans

@@ -92,11 +92,15 @@ class Beat(msgspec.Struct, tag="beat", array_like=True):
 
 
 class Ready(msgspec.Struct, tag="ready", array_like=True):
-    """The variant is loaded, its golden inputs agree, the engine is warm. `facts` are for `/variants`."""
+    """The variant is loaded, its golden inputs agree, the engine is warm.
+
+    `facts` are for `/variants`. A call of the engine takes up to `call_tokens` tokens, by `cost` the fastest.
+    """
 
     facts: dict[str, Any]
     load_s: float
     cost: Cost
+    call_tokens: int
 
 
 class Failed(msgspec.Struct, tag="failed", array_like=True):

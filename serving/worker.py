@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import psutil
 import uvloop
 
@@ -35,7 +36,7 @@ log = logging.getLogger("paretoserve.worker")
 INLINE_BYTES = 8 * 1024
 
 # How often each size of batch is run at warm-up; the fastest counts, since others may have had the core meanwhile.
-CALIBRATION_REPEATS = 4
+CALIBRATION_REPEATS = 3
 
 
 class Worker:
@@ -54,25 +55,29 @@ class Worker:
         beats = asyncio.create_task(self._beat())
         started = time.monotonic()
         try:
-            facts, cost = await asyncio.to_thread(self._load)
+            ready = await asyncio.to_thread(self._load, started)
         except ParetoServeError as exc:
             self._send([Failed(type(exc).__name__, str(exc))])
             await asyncio.sleep(0)
             self._transport.close()
             return
-        self._send([Ready(facts, time.monotonic() - started, cost)])
+        self._send([ready])
         await beats
 
-    def _load(self) -> tuple[dict[str, object], Cost]:
+    def _load(self, started: float) -> Ready:
         config = self._config
         folder = Path(config.model_dir)
         manifest = manifest_of(folder)
         threads = Threads(config.streams, config.threads_per_stream)
-        self._handler = load_handler(folder, manifest, config.backend, threads)
-        self._handler.served_as = config.name
-        cost = warm_up(self._handler, config.batch_tokens) if self._handler.batches else NO_COST
-        self._streams = Streams(self._handler, config.streams, config.batch_tokens, self._send_from_thread, cost)
-        return _facts(config, manifest, self._handler.session_info, cost), cost
+        self._handler = handler = load_handler(folder, manifest, config.backend, threads)
+        handler.served_as = config.name
+        cost, call_tokens = NO_COST, 1  # the user's own model is asked one request at a time
+        if handler.batches:
+            cost = warm_up(handler, config.batch_tokens, config.streams)
+            call_tokens = cost.best_call_tokens(config.batch_tokens)
+        self._streams = Streams(handler, config.streams, call_tokens, self._send_from_thread, cost)
+        facts = _facts(config, manifest, handler.session_info, cost, call_tokens)
+        return Ready(facts, time.monotonic() - started, cost, call_tokens)
 
     def _on_message(self, message: ToWorker) -> None:
         if isinstance(message, Cancel):
@@ -125,25 +130,52 @@ class Worker:
             await asyncio.sleep(self._config.beat_s)
 
 
-def warm_up(handler: Handler, batch_tokens: int) -> Cost:
-    """Run rows of several sizes, so that the first request does not pay for first calls, and measure what they cost."""
+def warm_up(handler: Handler, batch_tokens: int, streams: int) -> Cost:
+    """Run calls of all shapes, so that no request pays for the engine's first calls, and measure what they cost."""
     # Not through `prepare`: the user's own input_fn may read another format.
-    text = handler.model.tokenizer("a few words to warm up with")
-    samples = []
-    for row_tokens in (len(text), batch_tokens // 4, batch_tokens // 2, batch_tokens):
-        row = [text] * max(1, row_tokens // len(text))
-        seconds = min(_timed(handler, row) for _ in range(CALIBRATION_REPEATS))
-        samples.append((len(row) * len(text), seconds))
-    return fit_cost(samples)
+    words = handler.model.tokenizer("a few words to warm up with")
+    if handler.width_step > 1:
+        with ThreadPoolExecutor(streams) as pool:  # each stream prepares for itself
+            list(pool.map(lambda _: _meet_all_shapes(handler, words, batch_tokens), range(streams)))
+    shapes = _calibration_shapes(handler, batch_tokens)
+    return fit_cost([_sample(handler, words, rows, width) for rows, width in shapes])
 
 
-def _timed(handler: Handler, row: list[Tokens]) -> float:
+def _meet_all_shapes(handler: Handler, words: Tokens, batch_tokens: int) -> None:
+    """Every width of a row, and every number of texts that is a power of two."""
+    for width in range(handler.width_step, max(batch_tokens, handler.manifest.max_tokens) + 1, handler.width_step):
+        handler.infer([[_resized(words, width)]])
+    for n in range((batch_tokens // 4).bit_length()):
+        handler.infer([[_resized(words, 4)] * (1 << n)])
+
+
+def _calibration_shapes(handler: Handler, batch_tokens: int) -> list[tuple[int, int]]:
+    """Rows and widths to measure: from a short text to a full call, in one row and, where that is done, in several."""
+    sizes = [tokens for tokens in (32, 64, 128, 256, 512) if tokens < batch_tokens] + [batch_tokens]
+    widths = (32, 64, 128)
+    several = [(tokens // width, width) for tokens in sizes for width in widths if width < tokens]
+    return [(1, tokens) for tokens in sizes] + (several if handler.width_step == 1 else [])
+
+
+def _sample(handler: Handler, words: Tokens, rows: int, width: int) -> tuple[int, int, float]:
+    """The fastest of some calls with `rows` rows of texts of up to 32 tokens."""
+    texts = [_resized(words, min(32, width - start)) for start in range(0, width, 32)]
+    return rows, width, min(_timed(handler, [texts] * rows) for _ in range(CALIBRATION_REPEATS))
+
+
+def _resized(text: Tokens, tokens: int) -> Tokens:
+    return Tokens(np.resize(text.input_ids, tokens), np.resize(text.token_type_ids, tokens))
+
+
+def _timed(handler: Handler, rows: list[list[Tokens]]) -> float:
     started = time.perf_counter()
-    handler.infer([row])
+    handler.infer(rows)
     return time.perf_counter() - started
 
 
-def _facts(config: WorkerConfig, manifest: Manifest, info: SessionInfo | None, cost: Cost) -> dict[str, object]:
+def _facts(
+    config: WorkerConfig, manifest: Manifest, info: SessionInfo | None, cost: Cost, call_tokens: int
+) -> dict[str, object]:
     """What `/variants` shows of this worker."""
     facts = msgspec.to_builtins(manifest)
     # The golden inputs are for the worker; a reader of /variants wants the rest.
@@ -157,6 +189,7 @@ def _facts(config: WorkerConfig, manifest: Manifest, info: SessionInfo | None, c
             "quality": msgspec.to_builtins(artifact.quality),
         }
     facts["cost"] = {name: getattr(cost, name) for name in cost.__struct_fields__}
+    facts["call_tokens"] = call_tokens
     facts["engine"] = msgspec.to_builtins(info) if info else "the variant's own model_fn"
     return facts  # type: ignore[no-any-return]
 

@@ -23,12 +23,16 @@ class Threads:
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """What is really running. `executed_precision` is read back from the engine, not copied from the manifest."""
+    """What is really running. `executed_precision` is read back from the engine, not copied from the manifest.
+
+    An engine that prepares itself for every new width of rows states a `width_step`: rows come in multiples of it.
+    """
 
     engine: str
     version: str
     executed_precision: str
     threads: Threads
+    width_step: int = 1
     details: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -58,3 +58,11 @@ def test_engines_get_contiguous_64_bit_integers() -> None:
         for array in pack(rows).inputs().values():
             assert array.dtype == np.int64
             assert array.flags.c_contiguous
+
+
+def test_rows_come_in_multiples_of_the_width_step_and_what_is_added_is_padding() -> None:
+    row = [tokens([2, 7, 7, 7, 3]), tokens([2, 8, 8, 8, 8, 3])]
+    packed = pack([row], width_step=8)
+    assert packed.input_ids.shape == (1, 16)
+    assert np.count_nonzero(packed.segment_ids == 0) == padding_tokens([row], width_step=8) == 5
+    assert pack([row], width_step=11).input_ids.shape == (1, 11)

@@ -60,8 +60,9 @@ def test_what_the_users_code_raises_is_answered_and_the_next_request_too(server:
 
 
 def test_when_a_worker_is_killed_every_request_is_answered_and_it_comes_back(server: Front, model: GatedModel) -> None:
-    answers = [server.asking(text) for text in ("wait", *"abcdefg")]
-    with model.held():
+    answers = [server.asking("wait")]
+    with model.held():  # only once it holds do the others come, so that none is answered before it
+        answers += [server.asking(text) for text in "abcdefg"]
         until(lambda: server.metric("in_flight_requests") == 8)
         kill_worker(server)
         statuses = {answer.result().status_code for answer in answers}
@@ -195,8 +196,9 @@ def test_sigterm_answers_what_was_admitted_refuses_the_rest_and_leaves_no_worker
     server: Front, model: GatedModel
 ) -> None:
     workers = [psutil.Process(pid) for pid in server.worker_pids()]
-    answers = [server.asking(text) for text in ("wait", *"abcdefg")]
-    with model.held():
+    answers = [server.asking("wait")]
+    with model.held():  # only once it holds do the others come, so that none is answered before it
+        answers += [server.asking(text) for text in "abcdefg"]
         until(lambda: server.metric("in_flight_requests") == 8)
         server.process.send_signal(signal.SIGTERM)
         until(lambda: server.http.get("/ping").status_code == 503)

@@ -31,7 +31,7 @@ TO_FRONT: list[ToFront] = [
     Reply(1, b"[]", "application/json", 2, (0, 3), Timings(0.1, 0.2, 0.3)),
     Reply(2, error="Overloaded", message="It is full.", retry_after_s=0.5),
     BatchDone(3, 75, 5, 0.01, 0.02),
-    Ready({"labels": ["a", "b"], "engine": {"threads": 2}}, 1.5, Cost(1.0, 2.0, 3.0)),
+    Ready({"labels": ["a", "b"], "engine": {"threads": 2}}, 1.5, Cost(1.0, 2.0, 3.0, 4.0), 96),
     Failed("DamagedArtifact", "'model.onnx' is damaged."),
 ]
 
