@@ -6,6 +6,8 @@ from loadtest.analysis import common_level, level_at, light_level, pareto_front
 from loadtest.comparison import Accuracy, CandidateReport, Report
 
 MISSING = "\N{EN DASH}"
+# Less accuracy than this is what compression is usually allowed to cost.
+_CLOSE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,12 @@ def _capacity(candidate: CandidateReport, report: Report) -> tuple[float, float]
     return candidate.threshold.at_least, -(level.p95_ms or 0) if level else 0
 
 
+def _is_accurate(candidate: CandidateReport, report: Report) -> bool:
+    """Whether the accuracy is within a point of the highest; so is one that was not measured."""
+    measured = [other.accuracy.value for other in report.candidates if other.accuracy]
+    return candidate.accuracy is None or candidate.accuracy.value >= max(measured) - _CLOSE
+
+
 def _holds(candidate: CandidateReport) -> str:
     low, high = candidate.threshold.bracket
     if high is None:
@@ -152,9 +160,12 @@ def _accuracy_change(best: Accuracy | None, other: Accuracy | None) -> str:
 
 
 def verdict(report: Report) -> str:
-    """What the numbers say, in two or three sentences."""
+    """What the numbers say, in a few sentences.
+
+    The best is the one that holds the most users among those whose accuracy is within a point of the highest.
+    """
     ranked = sorted(report.candidates, key=lambda candidate: _capacity(candidate, report), reverse=True)
-    best = ranked[0]
+    best = next(candidate for candidate in ranked if _is_accurate(candidate, report))
     if len(ranked) == 1:
         return f"{_holds(best)}."
     first = report.candidates[0]
@@ -168,6 +179,9 @@ def verdict(report: Report) -> str:
         sentences.append(f"At {_users(users)} {best.name} answers {speed} (p95){change}.")
     else:
         sentences.append("No level is held by all candidates, so their response times are not compared.")
+    if ranked[0] is not best:
+        change = _accuracy_change(ranked[0].accuracy, best.accuracy)
+        sentences.append(f"{_holds(ranked[0])}, but{change}.")
     front = pareto_front(pareto_points(report))
     if front:
         sentences.append(f"On the front of accuracy against p95: {', '.join(front)}.")

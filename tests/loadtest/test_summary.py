@@ -79,3 +79,11 @@ def test_report_knows_its_first_candidate_as_the_one_to_compare_with() -> None:
     other = candidate("tiny@torch", [level(16), level(32, 0.5)], 0.5)
     text = verdict(Report((dense, other, int8), think_time_s=0.1))
     assert text.startswith("int8@openvino holds more than 64 users; dense@torch throttles at 52 users.")
+
+
+def test_a_candidate_that_holds_more_users_at_much_less_accuracy_is_not_called_the_best() -> None:
+    dense, int8 = two_candidates().candidates
+    shallow = candidate("layers-1@torch", [level(16, p95_ms=1.0), level(32, p95_ms=1.0), level(64, p95_ms=1.0)], 0.7)
+    text = verdict(Report((dense, int8, shallow), think_time_s=0.1))
+    assert text.startswith("int8@openvino holds more than 64 users; dense@torch throttles at 52 users.")
+    assert "layers-1@torch holds more than 64 users, but at 20.0 points less accuracy." in text
