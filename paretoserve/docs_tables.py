@@ -140,10 +140,10 @@ def statuses_section() -> str:
 def results_section() -> str:
     """The summary of the comparison in `docs/results`, its conditions, and what it says."""
     report = read_report(RESULTS / REPORT_FILE)
-    told = ("Data", "Users", "Admission", "Cores of the server", "Processor", "Versions")
-    conditions = "; ".join(f"{name.lower()}: {report.conditions[name]}" for name in told)
+    told = ("Data", "Users", "Admission", "Cores of the server", "Processor", "Instruction sets", "Versions")
+    conditions = "".join(f"- {name}: {report.conditions[name]}\n" for name in told)
     header, rows = summary_table(report)
-    return f"{table(header, rows)}\n{verdict(report)}\n\nMeasured {report.created[:10]}. {conditions.capitalize()}.\n"
+    return f"{table(header, rows)}\n{verdict(report)}\n\nMeasured on {report.created[:10]}:\n\n{conditions}"
 
 
 def _first_line(kind: type[Exception]) -> str:
