@@ -1,9 +1,14 @@
 """A real fine-tuned checkpoint and real sentences, where they are at hand beside the repository."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
+import numpy as np
 import pytest
 
+from handlers.backends.base import Threads
+from handlers.handler import load_handler
 from model_store.data import Data, load_data
 from model_store.manifest import Manifest, read_manifest
 from paretoserve.accuracy import served_accuracy
@@ -57,3 +62,33 @@ def test_served_accuracy_is_the_manifest_s_to_the_sentence(
     with running_server([f"{folder}@{backend}"], tmp_path / "server.log") as url:
         served = served_accuracy(url, data.evaluation, ("negative", "positive"), lambda what, part: None)
     assert round(served.value * ROWS) == correct(read_manifest(folder), backend)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("backend", ["torch", "onnxruntime", "openvino"])
+def test_answers_over_http_equal_the_engine_called_directly_whatever_else_is_in_the_batch(
+    model_dir: Path, data: Data, tmp_path: Path, backend: str
+) -> None:
+    folder, texts = model_dir / "dense", [row.text for row in data.evaluation.rows[:320]]
+    handler = load_handler(folder, read_manifest(folder), backend, Threads())
+    direct = np.concatenate([handler.infer([[handler.model.tokenizer(text)]]) for text in texts])
+    with (
+        running_server([f"{folder}@{backend}"], tmp_path / "server.log", ["--queue-deadline", "10"]) as url,
+        httpx.Client(base_url=url, timeout=30) as client,
+        ThreadPoolExecutor(16) as pool,
+    ):
+        served = np.array(list(pool.map(lambda text: served_logits(client, text), texts)))
+        metrics = client.get("/metrics").text
+    np.testing.assert_allclose(served, direct, atol=1e-5)
+    requests, calls = (
+        float(metrics.split(f"paretoserve_batch_requests_{kind}{{")[1].split()[1]) for kind in ("sum", "count")
+    )
+    assert requests > calls, "some texts shared a call, or nothing was tested"
+
+
+def served_logits(client: httpx.Client, text: str) -> list[float]:
+    tensor = {"name": "text", "shape": [1], "datatype": "BYTES", "data": [text]}
+    answer = client.post("/v2/models/dense/infer", json={"inputs": [tensor], "outputs": [{"name": "logits"}]})
+    (output,) = answer.json()["outputs"]
+    logits: list[float] = output["data"]
+    return logits
