@@ -58,6 +58,8 @@ def _decode_json_lines(body: bytes) -> Any:
         if line.strip():
             with told_as(f"Line {number} of the body is not JSON"):
                 one = _decoder.decode(line)
+            if isinstance(one, dict) and "parameters" in one:
+                raise BadInput(f"Line {number} of the body has parameters; only {JSON} carries them.")
             inputs.append(one["inputs"] if isinstance(one, dict) and "inputs" in one else one)
     return {"inputs": inputs}
 

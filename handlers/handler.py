@@ -193,6 +193,11 @@ def load_handler(model_dir: Path, manifest: Manifest, backend: str, threads: Thr
             f"Variant {manifest.variant!r} has no artifact for backend {backend!r}; it has: "
             f"{', '.join(manifest.artifacts) or 'none'}."
         )
+    if artifact.layout != "packed":
+        raise StoreError(
+            f"Artifact {artifact.file!r} of variant {manifest.variant!r} has the layout {artifact.layout!r}; "
+            "only packed artifacts are served: build the variant with a recipe, or serve it with a model_fn of its own."
+        )
     session = open_session(backend, verify_artifact(artifact, model_dir), artifact.precision, threads)
     tokenizer = TextTokenizer(contained(model_dir, "tokenizer.json"), manifest.max_tokens)
     handler = Handler(manifest, TextClassifier(session, tokenizer, manifest.labels), user)

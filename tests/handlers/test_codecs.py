@@ -70,6 +70,7 @@ def test_a_csv_header_in_another_order_is_not_taken_for_ours() -> None:
         (JSON, b'{"inputs": "\xff"}', "The body is not JSON: .*utf-8"),
         (JSON, rb'{"inputs": "\ud800"}', "The body is not JSON"),
         (JSON, DEEP, "nested too deeply"),
+        (JSON_LINES, b'{"inputs": "one", "parameters": {"top_k": 2}}', "Line 1 of the body has parameters"),
         (JSON_LINES, b'"one"\n{"text": \n', "Line 2 of the body is not JSON"),
         (JSON_LINES, b'"one"\n\n"\xff"', "Line 3 of the body is not JSON"),
         (JSON_LINES, b'"one"\n' + DEEP, "Line 2 of the body .* nested too deeply"),

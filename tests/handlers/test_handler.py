@@ -82,6 +82,14 @@ def test_a_missing_file_is_refused_by_its_name(dense: Path, tmp_path: Path, file
         opened(partial)
 
 
+def test_an_artifact_of_another_layout_is_refused_rather_than_asked_in_ours(dense: Path) -> None:
+    manifest = read_manifest(dense)
+    padded = msgspec.structs.replace(manifest.artifacts["onnxruntime"], layout="padded")
+    manifest = msgspec.structs.replace(manifest, artifacts={"onnxruntime": padded})
+    with pytest.raises(StoreError, match="only packed artifacts are served"):
+        load_handler(dense, manifest, "onnxruntime", Threads())
+
+
 def test_a_backend_without_an_artifact_is_answered_with_those_that_have_one(dense: Path, tmp_path: Path) -> None:
     manifest = read_manifest(dense)
     with pytest.raises(
