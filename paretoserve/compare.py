@@ -11,6 +11,7 @@ from typing import Any, Literal
 from loadtest.analysis import throttling_threshold
 from loadtest.campaign import Campaign, CampaignEvent, run_campaign
 from loadtest.comparison import Accuracy, CandidateReport, Report
+from loadtest.levels import LevelResult
 from loadtest.progress import LevelDone, LevelStarted, LevelTicked
 from loadtest.report import write_report
 from model_store.data import Columns, Split, load_data
@@ -100,7 +101,7 @@ def _measure(candidate: Candidate, comparison: Comparison, split: Split, bodies:
     return _candidate_report(candidate, accuracy, levels, facts)
 
 
-def run_with_progress(campaign: Campaign, out_dir: Path, title: str) -> tuple[Any, ...]:
+def run_with_progress(campaign: Campaign, out_dir: Path, title: str) -> tuple[LevelResult, ...]:
     """Run a campaign under a progress bar that tells the level, its rate and its rejections."""
     with progress(title) as report:
         return run_campaign(campaign, out_dir, _Ticker(report))
@@ -128,7 +129,7 @@ class _Ticker:
 
 
 def _candidate_report(
-    candidate: Candidate, accuracy: Accuracy, levels: tuple[Any, ...], facts: dict[str, Any]
+    candidate: Candidate, accuracy: Accuracy, levels: tuple[LevelResult, ...], facts: dict[str, Any]
 ) -> CandidateReport:
     artifact = candidate.manifest.artifacts.get(candidate.backend)
     engine = facts.get("engine")

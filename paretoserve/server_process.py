@@ -50,6 +50,8 @@ def _ready_url(process: "subprocess.Popen[bytes]", log_file: Path, timeout_s: fl
     assert process.stdout is not None, "this is a bug: the server's output is a pipe"
     # The server prints its URL as soon as it listens, and ends its output when it ends.
     url = next((line.split()[-1].decode() for line in process.stdout if line.startswith(b"Listening on ")), None)
+    if url is None:
+        process.wait()  # its output is at an end, and so is it in a moment
     give_up_at = time.monotonic() + timeout_s
     while url and process.poll() is None and time.monotonic() < give_up_at:
         if is_ready(url):

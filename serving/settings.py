@@ -19,14 +19,17 @@ class VariantSpec:
 class Settings:
     """Settings of one server.
 
-    host, port: where it listens; loopback unless told otherwise, port 0 takes a free one.
+    host: address it listens on; loopback unless told otherwise.
+    port: port it listens on; 0 takes a free one.
     workers: processes per variant.
-    streams, threads_per_stream: calls of the engine at once per worker, and threads for each; None divides the cores.
+    streams: calls of the engine at once per worker; None divides the cores.
+    threads_per_stream: threads of each call of the engine; None divides the cores.
     batch_tokens: the most tokens in one call of the engine; the number that was fastest at warm-up is taken.
     max_queue: requests of one variant that may be in the server at once; more are answered 429.
     queue_deadline_s: the longest wait for the engine; a request whose estimated wait is longer is answered 429.
     max_body_bytes: a larger body is answered 413.
-    load_timeout_s, hang_timeout_s: a worker that loads, or runs one batch, for longer is ended and started anew.
+    load_timeout_s: a worker that loads for longer is ended and started anew.
+    hang_timeout_s: a worker whose engine is on one call for longer is ended and started anew.
     drain_timeout_s: how long SIGTERM waits for what was admitted.
     """
 
