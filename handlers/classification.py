@@ -1,13 +1,15 @@
 """The text-classification task: questions in, labels with scores out, an engine in between."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from handlers.backends.base import Logits, Session
+from handlers.backends.base import Batch, Logits, Session
 from handlers.packing import Tokens, pack
+from handlers.padding import Grid, pad
 from handlers.payload import Parameters, Question, read_question
 from handlers.tokenizer import TextTokenizer
 from model_store.errors import BackendError
@@ -22,9 +24,11 @@ class TextClassifier:
         self.session = session
         self.tokenizer = tokenizer
         self.labels = tuple(labels)
+        # The shapes of a padded artifact's calls; None where texts are packed.
+        self.grid = session.info.grid and replace(session.info.grid, widest=tokenizer.max_tokens)
 
     def __call__(self, inputs: Any, **parameters: Any) -> Prediction:
-        """Classify as a Hugging Face pipeline would, in one packed row: for a user's own `predict_fn`."""
+        """Classify as a Hugging Face pipeline would, in one call of the engine: for a user's own `predict_fn`."""
         question = read_question({"inputs": inputs, "parameters": parameters or None})
         return self.answer(question, self.infer([self.tokenize(question)]))
 
@@ -32,13 +36,25 @@ class TextClassifier:
         return [self.tokenizer(one.text, one.text_pair) for one in question.inputs]
 
     def infer(self, rows: Sequence[Sequence[Tokens]]) -> Logits:
-        """Logits (texts, labels) of the texts in `rows`, row by row.
+        """Logits (texts, labels) of the texts in `rows`, row by row. A padded artifact has a row for each text.
 
         Raises:
             BackendError: the engine failed, or its answer has not one finite row per text.
         """
-        logits = self.session.run(pack(rows, self.session.info.width_step))
-        expected = (sum(map(len, rows)), len(self.labels))
+        if self.grid:
+            return self._infer_padded([text for row in rows for text in row], self.grid)
+        return self._run(pack(rows, self.session.info.width_step), sum(map(len, rows)))
+
+    def _infer_padded(self, texts: Sequence[Tokens], grid: Grid) -> Logits:
+        rows, width = grid.shape(len(texts), max(map(len, texts)))
+        calls = [texts[start : start + rows] for start in range(0, len(texts), rows)]
+        logits = [self._run(pad(call, (rows, width), self.tokenizer.pad_id), rows)[: len(call)] for call in calls]
+        return np.concatenate(logits) if len(logits) > 1 else logits[0]
+
+    def _run(self, batch: Batch, count: int) -> Logits:
+        """One call of the engine, which must give `count` rows."""
+        logits = self.session.run(batch)
+        expected = (count, len(self.labels))
         if logits.shape != expected:
             raise BackendError(
                 f"The engine answered {logits.shape} where (texts, labels) = {expected} was due; the artifact is not "

@@ -5,6 +5,7 @@ A request goes through `prepare` (decode, tokenize), `infer` (the engine, on tex
 Knows no HTTP, no queue, no metric.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,8 @@ from handlers.backends import open_session
 from handlers.backends.base import Logits, SessionInfo, Threads
 from handlers.classification import TextClassifier
 from handlers.open_inference import V2Question, decode_infer, encode_infer
-from handlers.packing import Tokens
+from handlers.packing import Tokens, padding_tokens
+from handlers.padding import Grid
 from handlers.payload import Question, read_question
 from handlers.tokenizer import TextTokenizer
 from handlers.user_code import Context, UserCode, load_user_code
@@ -50,11 +52,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request, decoded. `texts` wait for the engine; a request for the user's own model has none."""
+    """A request, decoded. `texts` wait for the engine; a request for the user's own model has none.
+
+    `timeout_s`, from its arrival, is what its body states; most state none.
+    """
 
     request: RawRequest
     data: Any
     texts: tuple[Tokens, ...] = ()
+    timeout_s: float = math.inf
 
     @property
     def truncated(self) -> tuple[int, ...]:
@@ -85,6 +91,11 @@ class Handler:
         """Rows are padded to a multiple of this many tokens; 1 where the engine takes any width as well."""
         return self.session_info.width_step if self.session_info else 1
 
+    @property
+    def grid(self) -> Grid | None:
+        """The shapes of a padded artifact's calls, which have a row for each text; None where texts are packed."""
+        return self.model.grid if isinstance(self.model, TextClassifier) else None
+
     def prepare(self, request: RawRequest) -> Prepared:
         """Decode and tokenize.
 
@@ -95,7 +106,7 @@ class Handler:
             if not self.batches:
                 raise BadInput("This variant runs its own model_fn or predict_fn; ask it at /invocations.")
             asked = decode_infer(request.body, request.json_length)
-            return Prepared(request, asked, self._tokenize(asked.question))
+            return Prepared(request, asked, self._tokenize(asked.question), asked.timeout_s)
         payload = self._decode(request)
         if not self.batches:
             return Prepared(request, payload)
@@ -121,6 +132,13 @@ class Handler:
     def infer(self, rows: Sequence[Sequence[Tokens]]) -> Logits:
         """Logits (texts, labels) of texts laid out in rows; raises BackendError."""
         return self.model.infer(rows)  # type: ignore[no-any-return]
+
+    def padding_tokens(self, rows: Sequence[Sequence[Tokens]]) -> int:
+        """How many tokens `infer` adds to these texts."""
+        if self.grid is None:
+            return padding_tokens(rows, self.width_step)
+        lengths = [len(text) for row in rows for text in row]
+        return self.grid.tokens(len(lengths), max(lengths)) - sum(lengths)
 
     def finish(self, prepared: Prepared, logits: Logits) -> Answer:
         """The answer to one request, from the logits (its texts, labels) that came back for it."""
@@ -193,16 +211,19 @@ def load_handler(model_dir: Path, manifest: Manifest, backend: str, threads: Thr
             f"Variant {manifest.variant!r} has no artifact for backend {backend!r}; it has: "
             f"{', '.join(manifest.artifacts) or 'none'}."
         )
-    if artifact.layout != "packed":
-        raise StoreError(
-            f"Artifact {artifact.file!r} of variant {manifest.variant!r} has the layout {artifact.layout!r}; "
-            "only packed artifacts are served: build the variant with a recipe, or serve it with a model_fn of its own."
-        )
-    session = open_session(backend, verify_artifact(artifact, model_dir), artifact.precision, threads)
+    file = verify_artifact(artifact, model_dir)
+    session = open_session(backend, file, artifact.precision, threads, artifact.layout)
+    manifest = _narrowed(manifest, session.info.grid)
     tokenizer = TextTokenizer(contained(model_dir, "tokenizer.json"), manifest.max_tokens)
     handler = Handler(manifest, TextClassifier(session, tokenizer, manifest.labels), user)
     check_golden(handler, artifact)
     return handler
+
+
+def _narrowed(manifest: Manifest, grid: Grid | None) -> Manifest:
+    """The manifest with texts cut at the width that a graph fixes, if it fixes one."""
+    width = grid.width if grid else None
+    return msgspec.structs.replace(manifest, max_tokens=min(manifest.max_tokens, width or manifest.max_tokens))
 
 
 def golden_logits(handler: Handler) -> Logits:

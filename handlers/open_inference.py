@@ -49,6 +49,12 @@ class V2Question:
     question: Question
     request: InferRequest
 
+    @property
+    def timeout_s(self) -> float:
+        """The client's own deadline, which the protocol gives in microseconds; none where it states none."""
+        timeout_us: int = self.request.parameters.get("timeout", 0)
+        return timeout_us / 1e6 or math.inf
+
 
 _decoder = msgspec.json.Decoder(InferRequest)
 
@@ -77,6 +83,7 @@ def decode_infer(body: bytes, json_length: int | None) -> V2Question:
         raise BadInput(f"Inference-Header-Content-Length is {length}, but the body has {len(body)} bytes only.")
     with told_as("The body is not a V2 inference request"):
         request = _decoder.decode(body[:length])
+    _check_timeout(request.parameters.get("timeout", 0))
     texts, rest = {}, body[length:]
     for tensor in request.inputs:
         size = tensor.parameters.get("binary_data_size")
@@ -87,6 +94,12 @@ def decode_infer(body: bytes, json_length: int | None) -> V2Question:
         else:
             texts[tensor.name], rest = _texts_from_bytes(tensor, rest[:size]), rest[size:]
     return V2Question(_question(texts), request)
+
+
+def _check_timeout(microseconds: object) -> None:
+    """Zero is the protocol's way of stating none."""
+    if not isinstance(microseconds, int) or isinstance(microseconds, bool) or not 0 <= microseconds < 2**63:
+        raise BadInput('The parameter "timeout" must be a whole number of microseconds.')
 
 
 def _question(texts: dict[str, list[str]]) -> Question:

@@ -13,10 +13,12 @@ class TextTokenizer:
     """Tokenizes one text or pair, cut at `max_tokens`. Safe to call from several threads."""
 
     def __init__(self, file: Path, max_tokens: int) -> None:
+        self.max_tokens = max_tokens
         try:
             self._tokenizer = Tokenizer.from_file(str(file))
         except Exception as exc:
             raise StoreError(f"{file.name!r} of {file.parent.name!r} is not a tokenizer file: {exc}.") from exc
+        self.pad_id = _pad_id(self._tokenizer)
         self._tokenizer.enable_truncation(max_tokens)
         self._tokenizer.no_padding()
 
@@ -27,3 +29,11 @@ class TextTokenizer:
             token_type_ids=np.array(encoding.type_ids, np.int64),
             truncated=bool(encoding.overflowing),
         )
+
+
+def _pad_id(tokenizer: Tokenizer) -> int:
+    """The token that the model was trained to see as padding: some find the positions of the others by it."""
+    if tokenizer.padding:
+        return int(tokenizer.padding["pad_id"])
+    ids = (tokenizer.token_to_id(token) for token in ("[PAD]", "<pad>"))
+    return next((pad_id for pad_id in ids if pad_id is not None), 0)

@@ -12,6 +12,7 @@ from pathlib import Path
 from model_store.bert_config import read_config
 from model_store.errors import StoreError, UnknownVariant, UnsupportedCheckpoint
 from model_store.manifest import MANIFEST_FILE, Artifact, Manifest, Technique, read_manifest
+from model_store.onnx_folder import EXPORT, export_artifacts, export_labels, export_max_tokens, is_export
 from model_store.tokenizer import TOKENIZER_FILE
 
 USER_CODE = "code/inference.py"
@@ -98,15 +99,23 @@ def manifest_of(folder: Path) -> Manifest:
 
 
 def inferred_manifest(folder: Path) -> Manifest:
-    """The manifest of a folder without one: a plain Hugging Face checkpoint, or a user's own code, or both.
+    """The manifest of a folder without one: an ONNX export, a plain Hugging Face checkpoint, or a user's own code.
 
-    Nothing was measured, so it holds no quality and no golden inputs, and with no hash the files are not verified.
+    Nothing was measured, so it holds no quality and no golden inputs. An export goes before the checkpoint that it was
+    made of, whose architecture may be one that we do not know.
 
     Raises:
-        StoreError: the folder is neither.
+        StoreError: the folder is none of these.
         UnsupportedCheckpoint: it holds a checkpoint of another architecture, and no code that would load it.
     """
     folder = folder.resolve()
+    if is_export(folder):
+        return _manifest(
+            folder,
+            labels=export_labels(folder),
+            max_tokens=export_max_tokens(folder),
+            artifacts=export_artifacts(folder),
+        )
     has_code = (folder / USER_CODE).is_file()
     if all((folder / file).is_file() for file in _CHECKPOINT):
         try:
@@ -119,7 +128,8 @@ def inferred_manifest(folder: Path) -> Manifest:
         return _manifest(folder, labels=[], max_tokens=512, artifacts={})
     raise StoreError(
         f"{folder.name!r} cannot be served; give a variant built by ParetoServe ({MANIFEST_FILE}), a fine-tuned "
-        f"Hugging Face checkpoint ({', '.join(_CHECKPOINT)}), or a folder with {USER_CODE}."
+        f"Hugging Face checkpoint ({', '.join(_CHECKPOINT)}), an ONNX export ({', '.join(EXPORT)}), or a folder with "
+        f"{USER_CODE}."
     )
 
 

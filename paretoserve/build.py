@@ -15,7 +15,7 @@ from handlers.tokenizer import TextTokenizer
 from model_store.checkpoint import fetch_checkpoint
 from model_store.data import Columns, Data, Row, Split, load_data
 from model_store.errors import ParetoServeError
-from model_store.manifest import Artifact, GoldenInput, Manifest, Quality, sha256_of, write_manifest
+from model_store.manifest import Artifact, GoldenInput, Layout, Manifest, Quality, sha256_of, write_manifest
 from model_store.store import staging
 from model_store.tokenizer import TOKENIZER_FILE
 from paretoserve.progress import Report, progress
@@ -126,9 +126,11 @@ class _Part:
         self.report(f"measuring {self.backend}", 0.5 + (self.index + done) / (2 * self.count))
 
 
-def _open(folder: Path, backend: str, file: Path, precision: str, manifest: Manifest) -> Handler:
+def _open(
+    folder: Path, backend: str, file: Path, precision: str, manifest: Manifest, layout: Layout = "packed"
+) -> Handler:
     threads = Threads(streams=1, per_stream=len(usable_cores()))
-    session = open_session(backend, file, precision, threads)
+    session = open_session(backend, file, precision, threads, layout)
     tokenizer = TextTokenizer(folder / TOKENIZER_FILE, manifest.max_tokens)
     return Handler(manifest, TextClassifier(session, tokenizer, manifest.labels))
 
@@ -141,7 +143,7 @@ def _measured(
     artifact: Artifact, folder: Path, backend: str, manifest: Manifest, split: Split, report: _Part
 ) -> Artifact:
     """The artifact with its golden logits and its quality, from the engine that will serve it."""
-    handler = _open(folder, backend, folder / artifact.file, artifact.precision, manifest)
+    handler = _open(folder, backend, folder / artifact.file, artifact.precision, manifest, artifact.layout)
     golden = golden_logits(handler)
     correct = count_correct(handler, split.rows, report)
     handler.close()

@@ -1,12 +1,12 @@
 """The command line. Every error is one sentence that says what to do; PARETOSERVE_DEBUG=1 shows where it came from."""
 
-import logging
 import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from loadtest.errors import LoadTestError
 from model_store.errors import ParetoServeError
@@ -78,14 +78,22 @@ def serve(
     max_queue: Annotated[int, typer.Option(min=1, help="Requests per variant in the server at once.")] = 512,
     queue_deadline: options.QueueDeadline = 0.1,
     max_body: Annotated[int, typer.Option(min=1, help="Largest body of a request, bytes.")] = 6 * 1024 * 1024,
+    memory_limit: Annotated[
+        int | None, typer.Option(min=1, help="A worker with more MiB resident is started anew.")
+    ] = None,
+    load_timeout: Annotated[float, typer.Option(min=1.0, help="Longest load of a worker, s.")] = 300.0,
+    hang_timeout: Annotated[float, typer.Option(min=0.1, help="Longest call of the engine, s.")] = 30.0,
+    drain_timeout: Annotated[
+        float, typer.Option(min=0.0, help="Longest wait at the end for what was admitted, s.")
+    ] = 20.0,
+    log_format: options.LogFormat = "text",
+    log_level: options.LogLevel = "info",
 ) -> None:
     """Serve variants behind one HTTP interface until stopped with Ctrl-C or SIGTERM."""
     from paretoserve.candidates import parse_candidate, variant_specs
     from serving.server import serve as run_server
     from serving.settings import Settings
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     specs = variant_specs([parse_candidate(text) for text in variant])
     settings = Settings(
         host=host,
@@ -97,6 +105,12 @@ def serve(
         max_queue=max_queue,
         queue_deadline_s=queue_deadline,
         max_body_bytes=max_body,
+        memory_limit_mib=memory_limit,
+        load_timeout_s=load_timeout,
+        hang_timeout_s=hang_timeout,
+        drain_timeout_s=drain_timeout,
+        log_format=log_format,
+        log_level=log_level,
     )
 
     def announce(url: str, plan: str) -> None:
@@ -201,5 +215,5 @@ def main() -> None:
     except (ParetoServeError, LoadTestError) as exc:
         if os.environ.get("PARETOSERVE_DEBUG"):
             raise
-        errors.print(f"[red]error:[/] {exc}", soft_wrap=True)
+        errors.print(f"[red]error:[/] {escape(str(exc))}", soft_wrap=True)
         sys.exit(1)

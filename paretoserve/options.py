@@ -41,6 +41,14 @@ ThinkTime = Annotated[
 QueueDeadline = Annotated[
     float, typer.Option("--queue-deadline", min=0.001, help="Longest wait for the engine, s; longer is answered 429.")
 ]
+LogFormat = Annotated[
+    Literal["text", "json"],
+    typer.Option("--log-format", envvar="PARETOSERVE_LOG_FORMAT", help="Lines of the log; or PARETOSERVE_LOG_FORMAT."),
+]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"],
+    typer.Option("--log-level", envvar="PARETOSERVE_LOG_LEVEL", help="Least level logged; or PARETOSERVE_LOG_LEVEL."),
+]
 Dwell = Annotated[
     float, typer.Option("--dwell", min=1.0, help="Least time measured at each level, s; up to 2.5 times until steady.")
 ]

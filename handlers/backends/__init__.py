@@ -6,6 +6,7 @@ from typing import cast
 
 from handlers.backends.base import OpenSession, Session, Threads
 from model_store.errors import BackendError
+from model_store.manifest import Layout
 
 BACKENDS = {
     "torch": "handlers.backends.torch",
@@ -14,11 +15,12 @@ BACKENDS = {
 }
 
 
-def open_session(backend: str, artifact: Path, precision: str, threads: Threads) -> Session:
+def open_session(backend: str, artifact: Path, precision: str, threads: Threads, layout: Layout = "packed") -> Session:
     """Load an artifact into its engine.
 
     Raises:
-        BackendError: there is no such backend, its engine is not installed, or it cannot load the file.
+        BackendError: there is no such backend, its engine is not installed, or it cannot load the file, or the
+            file takes other inputs than its layout says.
     """
     if backend not in BACKENDS:
         raise BackendError(f"There is no backend {backend!r}; choose one of {', '.join(BACKENDS)}.")
@@ -29,4 +31,4 @@ def open_session(backend: str, artifact: Path, precision: str, threads: Threads)
             f"The engine of backend {backend!r} is not installed here ({exc.name} is missing); "
             f"run: pip install 'paretoserve[{backend}]'."
         ) from exc
-    return cast(OpenSession, module.open_session)(artifact, precision, threads)
+    return cast(OpenSession, module.open_session)(artifact, precision, threads, layout)

@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.packing import PackedBatch
+from handlers.padding import Grid, PaddedBatch
+from model_store.manifest import Layout
 
 Logits = NDArray[np.float32]
+Batch = PackedBatch | PaddedBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class SessionInfo:
     """What is really running. `executed_precision` is read back from the engine, not copied from the manifest.
 
     An engine that prepares itself for every new width of rows states a `width_step`: rows come in multiples of it.
+    A session with a `grid` takes padded rows, in these shapes; without one it takes packed rows.
     """
 
     engine: str
@@ -33,6 +37,7 @@ class SessionInfo:
     executed_precision: str
     threads: Threads
     width_step: int = 1
+    grid: Grid | None = None
     details: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -42,8 +47,8 @@ class Session(Protocol):
     @property
     def info(self) -> SessionInfo: ...
 
-    def run(self, batch: PackedBatch) -> Logits:
-        """Logits of shape (texts, labels), in the order of `batch.cls_index`.
+    def run(self, batch: Batch) -> Logits:
+        """Logits of shape (texts, labels), in the order of `batch.cls_index`; of padded rows, (rows, labels).
 
         Raises:
             BackendError: the engine failed on this batch.
@@ -55,5 +60,8 @@ class Session(Protocol):
         ...
 
 
-OpenSession = Callable[[Path, str, Threads], Session]
-"""Open the artifact at a path, to run in a stated precision with these threads; raises BackendError."""
+OpenSession = Callable[[Path, str, Threads, Layout], Session]
+"""Open the artifact at a path, said to be of a layout, to run in a stated precision with these threads.
+
+It raises BackendError, also where the artifact is not of that layout.
+"""

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 
-from handlers.backends.base import Logits, SessionInfo, Threads
+from handlers.backends.base import Batch, Logits, SessionInfo, Threads
+from handlers.backends.signature import INPUT_NAMES, Port, Signature, read_signature
 from handlers.packing import Int64Array, PackedBatch
 from model_store.errors import BackendError
+from model_store.manifest import Layout
 
 # The parts of a graph that are not quantized run in this; an INT8 graph's integer parts stay integer.
 _FLOAT_PRECISION = {"fp32": "f32", "int8": "f32", "bf16": "bf16", "int8+bf16": "bf16"}
@@ -17,30 +19,40 @@ _FLOAT_PRECISION = {"fp32": "f32", "int8": "f32", "bf16": "bf16", "int8+bf16": "
 # them. With rows in steps of 16 tokens (the height of a tile of the AMX units) a server meets all shapes at warm-up.
 WIDTH_STEP = 16
 
+# A padded row holds one text, so that a step adds more to it. Measured on SST-2's sentences: 19 % of padding instead of
+# 31 %, and a tenth more answers.
+PADDED_WIDTH_STEP = 8
+
 
 class OpenVinoSession:
-    def __init__(self, compiled: ov.CompiledModel, precision: str, threads: Threads) -> None:
+    def __init__(self, compiled: ov.CompiledModel, precision: str, threads: Threads, signature: Signature) -> None:
         self._compiled = compiled
+        self._signature = signature
         self._local = threading.local()
+        grid = signature.grid(PADDED_WIDTH_STEP, doubling=True)
         executed = str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
         self.info = SessionInfo(
             "openvino",
             ov.__version__.split("-", maxsplit=1)[0],
             f"int8+{executed}" if precision.startswith("int8") else executed,
             threads,
-            WIDTH_STEP,
+            width_step=1 if grid else WIDTH_STEP,
+            grid=grid,
         )
 
-    def run(self, batch: PackedBatch) -> Logits:
+    def run(self, batch: Batch) -> Logits:
         if not hasattr(self._local, "request"):
             self._local.request = self._compiled.create_infer_request()
-        request = self._local.request
+        request, arrays = self._local.request, batch.inputs()
+        if isinstance(batch, PackedBatch):
+            arrays["cls_index"] = _to_power_of_two(batch.cls_index)
         try:
-            request.infer(batch.inputs() | {"cls_index": _to_power_of_two(batch.cls_index)}, share_inputs=True)
+            request.infer(self._signature.feeds(arrays), share_inputs=True)
         except RuntimeError as exc:
             raise BackendError(f"OpenVINO failed on a batch: {exc}") from exc
         # The tensor is the engine's own memory, overwritten by this thread's next call.
-        return np.array(request.get_output_tensor(0).data[: len(batch.cls_index)])
+        logits = np.array(request.get_output_tensor(self._signature.output).data, np.float32)
+        return logits[: len(batch.cls_index)] if isinstance(batch, PackedBatch) else logits
 
     def close(self) -> None:
         self._local = threading.local()
@@ -55,7 +67,29 @@ def _to_power_of_two(cls_index: Int64Array) -> Int64Array:
     return filled
 
 
-def open_session(artifact: Path, precision: str, threads: Threads) -> OpenVinoSession:
+def _signature(compiled: ov.CompiledModel, file: str, layout: Layout) -> Signature:
+    def ports(nodes: list[ov.ConstOutput]) -> list[Port]:
+        return [Port(_name(one), _dtype(one), _dimensions(one.partial_shape)) for one in nodes]
+
+    return read_signature(file, layout, ports(compiled.inputs), ports(compiled.outputs))
+
+
+def _name(node: ov.ConstOutput) -> str:
+    """One of a node's names: it has those of the nodes that were merged into it, too."""
+    ours = {*INPUT_NAMES, "logits"} & node.names
+    return min(ours or node.names, default="(unnamed)")
+
+
+def _dtype(node: ov.ConstOutput) -> str:
+    name = str(node.element_type.get_type_name())
+    return {"i64": "int64", "i32": "int32"}.get(name, name)
+
+
+def _dimensions(shape: ov.PartialShape) -> tuple[int | None, ...]:
+    return () if shape.rank.is_dynamic else tuple(n.get_length() if n.is_static else None for n in shape)
+
+
+def open_session(artifact: Path, precision: str, threads: Threads, layout: Layout) -> OpenVinoSession:
     if precision not in _FLOAT_PRECISION:
         raise BackendError(f"OpenVINO cannot run {precision!r}; the precisions are {', '.join(_FLOAT_PRECISION)}.")
     config = {
@@ -70,4 +104,4 @@ def open_session(artifact: Path, precision: str, threads: Threads) -> OpenVinoSe
         # Its message is a trace through its own sources that ends with the reason, which may hold the whole path.
         reason = str(exc).replace(str(artifact), artifact.name).strip().splitlines()[-1]
         raise BackendError(f"OpenVINO cannot load {artifact.name!r}: {reason}") from exc
-    return OpenVinoSession(compiled, precision, threads)
+    return OpenVinoSession(compiled, precision, threads, _signature(compiled, artifact.name, layout))

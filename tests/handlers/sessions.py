@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from handlers.backends.base import Logits, SessionInfo, Threads
-from handlers.packing import PackedBatch
+from handlers.backends.base import Batch, Logits, SessionInfo, Threads
 from model_store.errors import BackendError
 
 INFO = SessionInfo("toy", "1", "float32", Threads())
@@ -18,10 +17,10 @@ class FixedSession:
 
     logits: Sequence[Sequence[float]]
     info: SessionInfo = INFO
-    asked: list[PackedBatch] = field(default_factory=list)
+    asked: list[Batch] = field(default_factory=list)
     closed: bool = False
 
-    def run(self, batch: PackedBatch) -> Logits:
+    def run(self, batch: Batch) -> Logits:
         self.asked.append(batch)
         return np.array(self.logits, np.float32)
 
@@ -30,5 +29,5 @@ class FixedSession:
 
 
 class FailingSession(FixedSession):
-    def run(self, batch: PackedBatch) -> Logits:
+    def run(self, batch: Batch) -> Logits:
         raise BackendError("The engine is out of order.")

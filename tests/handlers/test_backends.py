@@ -127,6 +127,11 @@ def test_a_precision_that_the_engine_cannot_run_is_refused_with_those_it_can(bac
         open_session(backend, dense / FILES[backend], "fp64", Threads())
 
 
+def test_torch_refuses_what_is_said_to_be_padded(dense: Path) -> None:
+    with pytest.raises(BackendError, match=r"'model\.safetensors' is said to be padded"):
+        open_session("torch", dense / FILES["torch"], "fp32", Threads(), "padded")
+
+
 def test_an_unknown_backend_is_answered_with_the_known_ones(dense: Path) -> None:
     with pytest.raises(BackendError, match="no backend 'tensorrt'; choose one of torch, onnxruntime, openvino"):
         open_session("tensorrt", dense / "model.onnx", "fp32", Threads())

@@ -1,13 +1,16 @@
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from handlers.classification import TextClassifier
+from handlers.padding import Grid
 from handlers.payload import read_question
 from handlers.tokenizer import TextTokenizer
 from model_store.errors import BackendError, BadInput
-from tests.handlers.sessions import FixedSession
+from tests.handlers.sessions import INFO, FixedSession
 
 LABELS = ("negative", "neutral", "positive")
 # Softmax gives 1/7, 2/7 and 4/7 for the first, and the other way round for the second.
@@ -75,7 +78,7 @@ def test_large_logits_do_not_overflow(tokenizer: TextTokenizer) -> None:
 def test_called_directly_it_takes_all_inputs_in_one_call_of_the_engine(tokenizer: TextTokenizer) -> None:
     session = FixedSession(LOGITS.tolist())
     assert len(TextClassifier(session, tokenizer, LABELS)(["one", "two"])) == 2
-    assert [len(batch.cls_index) for batch in session.asked] == [2]
+    assert [len(batch.inputs()["cls_index"]) for batch in session.asked] == [2]
 
 
 def test_called_directly_it_refuses_what_http_would_refuse(classifier: TextClassifier) -> None:
@@ -99,3 +102,20 @@ def test_numbers_that_are_not_finite_are_an_error_of_the_engine(tokenizer: TextT
     classifier = TextClassifier(FixedSession([[0.0, number, 0.0]]), tokenizer, LABELS)
     with pytest.raises(BackendError, match="not finite"):
         classifier("one")
+
+
+def padded_classifier(tokenizer: TextTokenizer, grid: Grid, logits: Sequence[Sequence[float]]) -> TextClassifier:
+    return TextClassifier(FixedSession(logits, replace(INFO, grid=grid)), tokenizer, LABELS)
+
+
+def test_rows_that_only_fill_a_padded_call_up_are_dropped(tokenizer: TextTokenizer) -> None:
+    classifier = padded_classifier(tokenizer, Grid(rows=4), [[n, 0.0, 0.0] for n in range(4)])
+    texts = [tokenizer("good")] * 6
+    assert classifier.infer([[text] for text in texts])[:, 0].tolist() == [0, 1, 2, 3, 0, 1]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_a_padded_engine_that_answers_another_number_of_rows_fails_loudly(tokenizer: TextTokenizer, rows: int) -> None:
+    classifier = padded_classifier(tokenizer, Grid(doubling=True), [[0.0, 0.0, 0.0]] * rows)
+    with pytest.raises(BackendError, match=rf"answered \({rows}, 3\) where \(texts, labels\) = \(4, 3\) was due"):
+        classifier.infer([[tokenizer("good")]] * 3)

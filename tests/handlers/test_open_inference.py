@@ -1,3 +1,4 @@
+import math
 import struct
 from typing import Any
 
@@ -53,6 +54,26 @@ def test_pairs_come_as_two_tensors_in_any_order() -> None:
 
 def test_other_fields_of_the_protocol_are_ignored() -> None:
     assert texts_of(body(tensor(["one"], parameters={"content_type": "str"}), parameters={"priority": 1}, x=1))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "timeout_s"),
+    [
+        ({}, math.inf),
+        ({"timeout": 0}, math.inf),  # the protocol's way to state none
+        ({"timeout": 1}, 1e-6),
+        ({"timeout": 2_500_000}, 2.5),
+        ({"timeout": 2**63 - 1}, (2**63 - 1) / 1e6),
+    ],
+)
+def test_the_timeout_is_in_microseconds(parameters: dict[str, Any], timeout_s: float) -> None:
+    assert decode_infer(body(tensor(["one"]), parameters=parameters), None).timeout_s == timeout_s
+
+
+@pytest.mark.parametrize("timeout", [-1, 1.5, 1.0, "5", True, False, None, [1], {}, 2**63])
+def test_a_timeout_that_is_no_whole_number_of_microseconds_is_refused(timeout: Any) -> None:
+    with pytest.raises(BadInput, match='"timeout" must be a whole number of microseconds'):
+        decode_infer(body(tensor(["one"]), parameters={"timeout": timeout}), None)
 
 
 def test_binary_texts_are_read_in_the_order_of_their_tensors() -> None:

@@ -2,6 +2,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from handlers.tokenizer import TextTokenizer
 from model_store.errors import StoreError
@@ -41,6 +43,27 @@ def test_threads_share_a_tokenizer(tokenizer: TextTokenizer) -> None:
     with ThreadPoolExecutor(4) as threads:
         found = [one.input_ids.tolist() for one in threads.map(tokenizer, texts)]
     assert found == [tokenizer(text).input_ids.tolist() for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "padding", "pad_id"),
+    [
+        (["[PAD]", "[UNK]"], None, 0),
+        (["<s>", "<pad>", "[UNK]"], None, 1),
+        (["[UNK]", "a", "[mine]"], 2, 2),
+        (["[UNK]", "a"], None, 0),
+    ],
+)
+def test_padding_is_the_token_that_the_tokenizer_says_or_the_one_of_that_name(
+    tmp_path: Path, vocabulary: list[str], padding: int | None, pad_id: int
+) -> None:
+    plain = Tokenizer(WordLevel({token: i for i, token in enumerate(vocabulary)}, unk_token="[UNK]"))  # noqa: S106
+    if padding is not None:
+        plain.enable_padding(pad_id=padding, pad_token=vocabulary[padding])
+    plain.save(str(tmp_path / "tokenizer.json"))
+    tokenizer = TextTokenizer(tmp_path / "tokenizer.json", 64)
+    assert tokenizer.pad_id == pad_id
+    assert len(tokenizer("a")) == 1, "padded by the tokenizer"
 
 
 def test_a_damaged_tokenizer_file_is_named(tmp_path: Path) -> None:

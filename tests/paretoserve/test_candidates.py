@@ -5,6 +5,8 @@ import pytest
 
 from model_store.errors import ParetoServeError, UnknownVariant
 from paretoserve.candidates import parse_candidate, variant_specs
+from tests.model_store.exported import exported
+from tests.model_store.tiny import tiny_checkpoint
 
 
 def test_a_candidate_is_a_variant_of_a_model_and_a_backend(tiny_store: Path) -> None:
@@ -14,6 +16,15 @@ def test_a_candidate_is_a_variant_of_a_model_and_a_backend(tiny_store: Path) -> 
 
 def test_without_a_backend_an_installed_engine_is_chosen(tiny_store: Path) -> None:
     assert parse_candidate(str(tiny_store / "tiny" / "dense")).backend == "openvino"
+
+
+def test_an_onnx_export_is_served_on_either_engine_that_reads_onnx(tmp_path: Path) -> None:
+    folder = exported(tiny_checkpoint(tmp_path / "checkpoint"), tmp_path / "my-export")
+    assert [one.name for one in variant_specs([parse_candidate(str(folder))])] == ["my-export"]
+    assert parse_candidate(str(folder)).backend == "openvino"
+    assert parse_candidate(f"{folder}@onnxruntime").backend == "onnxruntime"
+    with pytest.raises(ParetoServeError, match="no artifact for 'torch'; it has onnxruntime, openvino"):
+        parse_candidate(f"{folder}@torch")
 
 
 def test_an_at_sign_within_a_path_belongs_to_the_path(tiny_store: Path, tmp_path: Path) -> None:
