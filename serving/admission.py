@@ -20,21 +20,21 @@ class Gate:
     measured at warm-up, times how far the engine has been from that lately (others may use its cores).
     """
 
-    def __init__(self, max_queue: int, queue_deadline_s: float, streams: int) -> None:
+    def __init__(self, max_queue: int, queue_deadline_s: float) -> None:
         self.max_queue = max_queue
         self.queue_deadline_s = queue_deadline_s
         self.in_flight = 0
         self.idle = asyncio.Event()
         self.idle.set()
         self._call_tokens = 1
-        self._streams = streams
+        self._streams = 1
         self._cost = NO_COST
         self._slowness = 1.0
         self._tokens_per_request: float | None = None
 
-    def calibrate(self, cost: Cost, call_tokens: int) -> None:
-        """Start from a cost measured at warm-up, for calls of up to `call_tokens` tokens."""
-        self._cost, self._slowness, self._call_tokens = cost, 1.0, call_tokens
+    def calibrate(self, cost: Cost, call_tokens: int, streams: int) -> None:
+        """Start from a cost measured at warm-up, for `streams` calls at once of up to `call_tokens` tokens."""
+        self._cost, self._slowness, self._call_tokens, self._streams = cost, 1.0, call_tokens, streams
 
     def observe(self, tokens: int, busy_s: float) -> None:
         """Learn from a call of the engine that kept its stream for `busy_s` seconds."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -17,11 +17,16 @@ from starlette.routing import Route
 from handlers.open_inference import INPUTS, outputs_metadata
 from model_store.errors import UnknownVariant
 from serving import asgi
-from serving.http_errors import error_body, status_of
-from serving.inference import answer_inference
+from serving.exchange import identity_of
+from serving.http_errors import BUG, error_body, status_of
+from serving.inference import Inference
 from serving.metrics import Metrics
+from serving.request_log import RequestLog
 from serving.settings import Settings
 from serving.variant import ServedVariant
+
+if TYPE_CHECKING:
+    from serving.spans import Spans
 
 JSON = "application/json"
 TARGET_VARIANT = b"x-amzn-sagemaker-target-variant"
@@ -30,11 +35,19 @@ TARGET_VARIANT = b"x-amzn-sagemaker-target-variant"
 class Front:
     """The variants by name; the first is the one that is asked where a request names none."""
 
-    def __init__(self, variants: Sequence[ServedVariant], settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        variants: Sequence[ServedVariant],
+        settings: Settings,
+        metrics: Metrics,
+        spans: "Spans | None" = None,
+    ) -> None:
         self.variants = {variant.name: variant for variant in variants}
         self.settings = settings
         self.metrics = metrics
+        self.request_log = RequestLog()
         self._default = variants[0].name
+        self._inference = Inference(self.find, settings.max_body_bytes, metrics, self.request_log, spans)
 
     def find(self, name: str) -> ServedVariant:
         if name not in self.variants:
@@ -50,13 +63,13 @@ class Front:
         await asyncio.gather(*(variant.drain() for variant in self.variants.values()))
 
     async def invocations(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        target = asgi.text_header(asgi.headers_of(scope), TARGET_VARIANT)
-        variant = self.find(target or self._default)
-        await answer_inference(scope, receive, send, variant, "invocations", self.settings.max_body_bytes)
+        headers = asgi.headers_of(scope)
+        name = asgi.text_header(headers, TARGET_VARIANT) or self._default
+        await self._inference.answer(headers, receive, send, name, "invocations")
 
     async def infer(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        variant = self.find(scope["path_params"]["name"])
-        await answer_inference(scope, receive, send, variant, "v2", self.settings.max_body_bytes)
+        name = scope["path_params"]["name"]
+        await self._inference.answer(asgi.headers_of(scope), receive, send, name, "v2")
 
     async def ping(self, request: Request) -> Response:
         """200 once every variant is loaded, warm and agrees with its golden inputs; else 503 and which is not."""
@@ -106,6 +119,7 @@ def make_app(front: Front) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            stack.callback(front.request_log.close)
             for variant in front.variants.values():
                 await stack.enter_async_context(variant.running())
             yield
@@ -141,8 +155,11 @@ async def _http_exception(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException), "this is a bug: registered for HTTPException"
     # Not `request.url`, which is made of a Host header that may be anything.
     message = f"{request.method} {request.scope['path']}: {exc.detail}."
-    return Response(error_body(message, "HTTPError"), exc.status_code, dict(exc.headers or {}), JSON)
+    response = Response(error_body(message, "HTTPError"), exc.status_code, exc.headers, JSON)
+    # Also where an inference route is asked with a method that it does not take.
+    response.raw_headers += identity_of(asgi.headers_of(request.scope)).echoed()
+    return response
 
 
 async def _bug(request: Request, exc: Exception) -> Response:
-    return Response(error_body("The server met a bug of its own; its log says more.", "Bug"), 500, media_type=JSON)
+    return Response(BUG, 500, media_type=JSON)

@@ -6,7 +6,18 @@ is cheaper depends on the model and the engine, so the cost measured at warm-up 
 
 from collections.abc import Sequence
 
+from handlers.handler import Handler
 from serving.cost import Cost
+
+
+def lay_out(lengths: Sequence[int], handler: Handler, cost: Cost) -> list[list[int]]:
+    """Rows of indices into `lengths` (tokens of each text) as this handler's engine wants them."""
+    if handler.grid:
+        return [[i] for i in range(len(lengths))]
+    if handler.width_step > 1:
+        # Several rows would multiply the shapes that the engine has to be prepared for.
+        return [list(range(len(lengths)))]
+    return arrange(lengths, cost)
 
 
 def arrange(lengths: Sequence[int], cost: Cost) -> list[list[int]]:

@@ -70,15 +70,24 @@ async def unless_client_leaves(work: Coroutine[Any, Any, T], receive: Receive) -
     Raises:
         ClientLeft: it did.
     """
-    task = asyncio.ensure_future(work)
+    task = asyncio.current_task()
+    assert task is not None, "this is a bug: requests are answered in tasks"
     left = asyncio.ensure_future(receive())  # after the body, the next message is http.disconnect
-    try:
-        await asyncio.wait((task, left), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientLeft
-        return task.result()
-    finally:
+
+    def cancel(_: object) -> None:
         task.cancel()
+
+    left.add_done_callback(cancel)
+    try:
+        # In this very task: an answer through another one would come some turns of the event loop later.
+        return await work
+    except asyncio.CancelledError as exc:
+        if not left.done():
+            raise
+        task.uncancel()
+        raise ClientLeft from exc
+    finally:
+        left.remove_done_callback(cancel)
         left.cancel()
 
 

@@ -2,10 +2,13 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from handlers.padding import Grid
 
 Floats = NDArray[np.float64]
 
@@ -42,14 +45,6 @@ class Cost(msgspec.Struct, frozen=True, array_like=True):
         widths = [narrowest << n for n in range(8) if narrowest << n < tokens]
         return min((self.rows_seconds(tokens / width, width) for width in widths), default=self.seconds(tokens))
 
-    def best_call_tokens(self, most: int, least: int = 32) -> int:
-        """How many tokens a call should have, `most` at the most, for the most tokens a second."""
-        sizes = (most, *range(least, most, least))
-        return int(min(sizes, key=self._seconds_per_token))
-
-    def _seconds_per_token(self, tokens: int) -> float:
-        return self.layout_seconds(tokens) / tokens
-
 
 def _terms(rows: float, width: float) -> tuple[float, float, float, float]:
     return 1.0, rows * width, rows * width * width, (rows * width) ** 2
@@ -57,6 +52,21 @@ def _terms(rows: float, width: float) -> tuple[float, float, float, float]:
 
 NO_COST = Cost()
 """Nothing is known: the user's own model, which is asked one request at a time, cannot be measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaddedCost:
+    """What it costs to compute texts in a row each, filled up to the shapes of a grid."""
+
+    grid: Grid
+    cost: Cost
+
+    def tokens(self, texts: int, longest: int) -> int:
+        """Tokens with padding."""
+        return self.grid.tokens(texts, longest)
+
+    def seconds(self, texts: int, longest: int) -> float:
+        return self.grid.calls(texts) * self.cost.rows_seconds(*self.grid.shape(texts, longest))
 
 
 def fit_cost(samples: Sequence[tuple[int, int, float]]) -> Cost:

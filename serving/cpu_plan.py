@@ -8,23 +8,33 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 CGROUP = Path("/sys/fs/cgroup")
 
 
-@dataclass(frozen=True, slots=True)
-class CpuPlan:
-    """What each worker gets: `streams` calls of the engine at once, `threads_per_stream` threads for each."""
+class Split(NamedTuple):
+    """How one worker uses its cores: `streams` calls of the engine at once, `threads_per_stream` threads for each."""
 
-    cores: tuple[int, ...]
-    workers: int
     streams: int
     threads_per_stream: int
 
     def __str__(self) -> str:
+        return f"{_count(self.streams, 'stream')} of {_count(self.threads_per_stream, 'thread')}"
+
+
+@dataclass(frozen=True, slots=True)
+class CpuPlan:
+    """What each worker gets. Of several splits it measures all at its start and keeps the fastest."""
+
+    cores: tuple[int, ...]
+    workers: int
+    splits: tuple[Split, ...]
+
+    def __str__(self) -> str:
+        splits = " or ".join(map(str, self.splits)) + (", whichever is faster" if len(self.splits) > 1 else "")
         return (
-            f"{len(self.cores)} cores ({_ranges(self.cores)}), {self.workers} workers of {self.streams} streams "
-            f"of {self.threads_per_stream} threads"
+            f"{_count(len(self.cores), 'core')} ({_ranges(self.cores)}), {_count(self.workers, 'worker')} of {splits}"
         )
 
 
@@ -51,11 +61,18 @@ def _quota_cores(cgroup: Path) -> float | None:
 def make_plan(
     cores: tuple[int, ...], workers: int, streams: int | None = None, threads_per_stream: int | None = None
 ) -> CpuPlan:
-    """Divide `cores` among workers: a stream of one thread per core unless told otherwise."""
+    """Divide `cores` among workers. What is not told is left to be measured."""
     share = max(1, len(cores) // workers)
-    if streams is None:
-        streams = max(1, share // threads_per_stream) if threads_per_stream else share
-    return CpuPlan(cores, workers, streams, threads_per_stream or max(1, share // streams))
+    if streams or threads_per_stream:
+        streams = streams or max(1, share // (threads_per_stream or 1))
+        return CpuPlan(cores, workers, (Split(streams, threads_per_stream or max(1, share // streams)),))
+    # Few threads finish most, many finish soonest; what lies between hardly differs from its neighbours.
+    threads = sorted({1, 2, 4, share}) if share > 1 else [1]
+    return CpuPlan(cores, workers, tuple(Split(share // n, n) for n in threads if n <= share))
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _ranges(cores: tuple[int, ...]) -> str:

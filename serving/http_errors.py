@@ -36,6 +36,9 @@ def error_body(message: str, error: str) -> bytes:
     return msgspec.json.encode(body)
 
 
+BUG = error_body("The server met a bug of its own; its log says more.", "Bug")
+
+
 def retry_after(seconds: float) -> bytes:
     """HTTP's Retry-After: whole seconds, at least one."""
     return str(max(1, math.ceil(seconds))).encode()

@@ -74,6 +74,10 @@ class Metrics:
             worker_resident_memory=self.worker_resident_memory.labels(*labels),
         )
 
+    def answered_for_no_variant(self, status: int) -> None:
+        """Count a request for a variant that is not served; the names that clients think of would have no end."""
+        self.requests.labels("unknown", "", str(status)).inc()
+
 
 @dataclass(frozen=True, slots=True)
 class VariantMetrics:

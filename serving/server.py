@@ -1,7 +1,9 @@
 """The front as a process: build the variants, listen, and drain when told to stop."""
 
 import asyncio
+import gc
 import logging
+import os
 import socket
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -11,8 +13,10 @@ import uvicorn
 from model_store.errors import ParetoServeError
 from serving.app import Front, make_app
 from serving.cpu_plan import make_plan, usable_cores
+from serving.logs import configure_logs
 from serving.metrics import Metrics
 from serving.settings import Settings, VariantSpec
+from serving.tracing import spans_where_asked
 from serving.variant import ServedVariant
 
 log = logging.getLogger("paretoserve")
@@ -68,16 +72,43 @@ def listen(settings: Settings) -> socket.socket:
 def serve(specs: Sequence[VariantSpec], settings: Settings, on_listening: Callable[[str, str], None]) -> None:
     """Serve until told to stop. `on_listening` is called with the URL and the CPU plan once the socket listens.
 
+    The log of the process goes where `settings` say.
+
     Raises:
-        ParetoServeError: the address cannot be had, or two variants have one name.
+        ParetoServeError: the address cannot be had, two variants have one name, or there is no OpenTelemetry to send
+            the traces that the environment asks for.
     """
     if len({spec.name for spec in specs}) < len(specs):
         raise ParetoServeError("Two variants have the same name; serve each variant once per backend.")
     metrics = Metrics()
     plan = make_plan(usable_cores(), len(specs) * settings.workers, settings.streams, settings.threads_per_stream)
     variants = [ServedVariant(spec, settings, plan, metrics.of(spec.name, spec.backend)) for spec in specs]
-    front = Front(variants, settings, metrics)
-    config = uvicorn.Config(
+    with listen(settings) as listener:
+        configure_logs(settings.log_format, settings.log_level)
+        with spans_where_asked() as spans:
+            front = Front(variants, settings, metrics, spans)
+            on_listening(_url(listener), str(plan))
+            _settle()
+            DrainingServer(_uvicorn_config(front), front).run(sockets=[listener])
+
+
+def _settle() -> None:
+    """Take as little of the core as can be, where the engine needs the same one."""
+    # What is loaded stays; looking through it for garbage would only fill the caches with it.
+    gc.collect()
+    gc.freeze()
+    # A front does not break into an engine's call for every request that comes: it waits for the end of the worker's
+    # slice of time, some milliseconds, and reads all that came meanwhile. Workers do not inherit this.
+    os.sched_setscheduler(0, os.SCHED_BATCH | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _uvicorn_config(front: Front) -> uvicorn.Config:
+    return uvicorn.Config(
         make_app(front),
         http="httptools",
         loop="uvloop",
@@ -90,7 +121,3 @@ def serve(specs: Sequence[VariantSpec], settings: Settings, on_listening: Callab
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=2,
     )
-    with listen(settings) as listener:
-        host, port = listener.getsockname()[:2]
-        on_listening(f"http://{f'[{host}]' if ':' in host else host}:{port}", str(plan))
-        DrainingServer(config, front).run(sockets=[listener])

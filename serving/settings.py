@@ -4,6 +4,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving.logs import LogFormat, LogLevel
+
 
 @dataclass(frozen=True, slots=True)
 class VariantSpec:
@@ -22,15 +24,18 @@ class Settings:
     host: address it listens on; loopback unless told otherwise.
     port: port it listens on; 0 takes a free one.
     workers: processes per variant.
-    streams: calls of the engine at once per worker; None divides the cores.
-    threads_per_stream: threads of each call of the engine; None divides the cores.
+    streams: calls of the engine at once per worker; None measures what is fastest.
+    threads_per_stream: threads of each call of the engine; None measures what is fastest.
     batch_tokens: the most tokens in one call of the engine; the number that was fastest at warm-up is taken.
     max_queue: requests of one variant that may be in the server at once; more are answered 429.
     queue_deadline_s: the longest wait for the engine; a request whose estimated wait is longer is answered 429.
+    memory_limit_mib: a worker with more memory than this resident is ended and started anew; None for no limit.
     max_body_bytes: a larger body is answered 413.
     load_timeout_s: a worker that loads for longer is ended and started anew.
     hang_timeout_s: a worker whose engine is on one call for longer is ended and started anew.
     drain_timeout_s: how long SIGTERM waits for what was admitted.
+    log_format: lines of text, or of JSON, on standard error.
+    log_level: the least level that is logged; at debug, a line for every request.
     """
 
     host: str = "127.0.0.1"
@@ -41,7 +46,10 @@ class Settings:
     batch_tokens: int = 256
     max_queue: int = 512
     queue_deadline_s: float = 0.1
+    memory_limit_mib: int | None = None
     max_body_bytes: int = 6 * 1024 * 1024
     load_timeout_s: float = 300.0
     hang_timeout_s: float = 30.0
     drain_timeout_s: float = 20.0
+    log_format: LogFormat = "text"
+    log_level: LogLevel = "info"

@@ -1,6 +1,7 @@
 """Inside a worker: the queue of texts, and the threads that feed them to the engine."""
 
 import itertools
+import logging
 import math
 import threading
 import time
@@ -11,17 +12,23 @@ import numpy as np
 
 from handlers.backends.base import Logits
 from handlers.handler import Answer, Handler, Prepared
-from handlers.packing import Tokens, padding_tokens
-from model_store.errors import DeadlineExceeded, NotReady, Overloaded, ParetoServeError
-from serving.arrange import arrange
-from serving.batcher import Picked, next_batch
-from serving.cost import NO_COST, Cost
+from handlers.packing import Tokens
+from model_store.errors import BackendError, DeadlineExceeded, NotReady, Overloaded, ParetoServeError
+from serving.arrange import lay_out
+from serving.batcher import Picked, next_batch, next_padded_batch
+from serving.black_box import BlackBox
+from serving.cost import NO_COST, Cost, PaddedCost
+from serving.logs import place_of
 from serving.wire import BatchDone, Reply, Timings, ToFront
+
+log = logging.getLogger("paretoserve.worker")
 
 
 @dataclass(slots=True, eq=False)
 class Job:
     """One request in the worker, from its arrival to its reply.
+
+    `alone` is told of one that was on board when another worker died: it shares the engine with no other.
 
     `results` has one entry per text, filled as batches come back; a job is `done` once its reply is made. From the
     moment its first text is `taken` to the engine it does not expire any more: its other texts may need further calls.
@@ -31,6 +38,7 @@ class Job:
     queue_by: float
     expires: float
     arrived: float
+    alone: bool = False
     cancelled: bool = False
     done: bool = False
     prepared: Prepared | None = None
@@ -41,13 +49,17 @@ class Job:
     taken: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class QueuedText:
-    """One text of a job; of a job without texts (the user's own model) the only one, with `content` None."""
+    """One text of a job; of a job without texts (the user's own model) the only one, with `content` None.
+
+    `overtaken` is how often a padded call took younger texts and left this one.
+    """
 
     job: Job
     index: int
     content: Tokens | None
+    overtaken: int = 0
 
     @property
     def tokens(self) -> int:
@@ -65,7 +77,8 @@ class QueuedText:
 class Streams:
     """`count` threads, each taking the next batch whenever it is free and sending what comes of it.
 
-    `send` is called from these threads with the replies of a batch together.
+    `send` is called from these threads with the replies of a batch together. With a count of 0 there are none, and
+    whoever puts jobs calls `run_next`.
     """
 
     def __init__(
@@ -74,16 +87,22 @@ class Streams:
         count: int,
         batch_tokens: int,
         send: Callable[[list[ToFront]], None],
+        black_box: BlackBox,
         cost: Cost = NO_COST,
     ) -> None:
         self._handler = handler
+        self._black_box = black_box
         self._cost = cost
+        # Known where each text has a row of its own; None where texts are packed, or asked one at a time.
+        self._padded = PaddedCost(handler.grid, cost) if handler.grid and handler.batches else None
         # The user's own model is asked one request at a time.
         self._batch_tokens = batch_tokens if handler.batches else 1
         self._send = send
         self._queue: list[QueuedText] = []
+        self._suspects: list[list[QueuedText]] = []
         self._changed = threading.Condition()
-        self._running: dict[int, float] = {}
+        self._running = 0
+        self._running_suspect = False
         for number in range(count):
             threading.Thread(target=self._run, args=(number,), name=f"stream-{number}", daemon=True).start()
 
@@ -92,35 +111,71 @@ class Streams:
         assert job.prepared is not None, "this is a bug: only prepared jobs are queued"
         texts = job.prepared.texts or (None,)
         job.results = [None] * len(texts)
+        queued = [QueuedText(job, i, text) for i, text in enumerate(texts)]
         with self._changed:
-            self._queue.extend(QueuedText(job, i, text) for i, text in enumerate(texts))
+            if job.alone:
+                self._suspects.append(queued)
+            else:
+                self._queue += queued
             self._changed.notify()
 
     def queued(self) -> tuple[int, int]:
         """How many requests and tokens wait."""
         with self._changed:
-            return len({text.job.id for text in self._queue}), sum(text.tokens for text in self._queue)
-
-    def running_s(self) -> float:
-        """The age of the oldest call that its engine has not come back from."""
-        now = time.monotonic()
-        return max((now - started for started in list(self._running.values())), default=0.0)
+            texts = [*self._queue, *itertools.chain.from_iterable(self._suspects)]
+            return len({text.job.id for text in texts}), sum(text.tokens for text in texts)
 
     def _run(self, number: int) -> None:
         while True:
             with self._changed:
-                while not self._queue:
+                while self._next_queue() is None:
                     self._changed.wait()
-                started = time.monotonic()
-                picked = next_batch(self._queue, self._batch_tokens, started)
-                self._queue = picked.left
-                for job in _jobs_of(picked.batch):
-                    _take(job, started)
-                if picked.left:
-                    self._changed.notify()
-            self._running[number] = started
-            self._send(self._serve(picked, started))
-            del self._running[number]
+            self.run_next(number)
+
+    def run_next(self, number: int = 0) -> bool:
+        """Take a batch, if there is one that may be taken now, and answer it; whether there was one."""
+        with self._changed:
+            queue = self._next_queue()
+            if queue is None:
+                return False
+            started = time.monotonic()
+            picked = self._pick(queue, started)
+            self._leave(queue, picked.left)
+            for job in _jobs_of(picked.batch):
+                _take(job, started)
+            self._running += 1
+        self._black_box.board(number, [job.id for job in _jobs_of(picked.batch)], started)
+        self._send(self._serve(picked, started))
+        self._black_box.land(number)
+        with self._changed:
+            self._running -= 1
+            ran_suspect, self._running_suspect = self._running_suspect, False
+            if ran_suspect or self._suspects:  # the others waited for this
+                self._changed.notify_all()
+        return True
+
+    def _next_queue(self) -> list[QueuedText] | None:
+        """What a free stream may take from now: a suspect once all other streams are idle, before anything else."""
+        if self._suspects:
+            return None if self._running else self._suspects[0]
+        return self._queue if self._queue and not self._running_suspect else None
+
+    def _pick(self, queue: list[QueuedText], now: float) -> Picked[QueuedText]:
+        if self._padded is None:
+            return next_batch(queue, self._batch_tokens, now)
+        picked = next_padded_batch(queue, self._batch_tokens, now, self._padded)
+        for text in picked.overtaken:
+            text.overtaken += 1
+        return picked
+
+    def _leave(self, queue: list[QueuedText], left: list[QueuedText]) -> None:
+        if queue is self._queue:
+            self._queue = left
+        else:
+            self._running_suspect = True
+            self._suspects[:1] = [left] if left else []
+        if left or self._queue:
+            self._changed.notify()
 
     def _serve(self, picked: Picked[QueuedText], started: float) -> list[ToFront]:
         messages: list[ToFront] = []
@@ -131,7 +186,7 @@ class Streams:
 
     def _serve_batch(self, batch: list[QueuedText], started: float) -> list[ToFront]:
         jobs = _jobs_of(batch)
-        layout = self._layout(batch)
+        layout = lay_out([text.tokens for text in batch], self._handler, self._cost)
         batch = [batch[i] for row in layout for i in row]
         rows = _rows(batch, layout)
         messages: list[ToFront] = []
@@ -140,19 +195,15 @@ class Streams:
             results = list(self._handler.infer(rows)) if self._handler.batches else [self._run_alone(batch)]
         except ParetoServeError as exc:
             infer_s = _spent(jobs, infer_started)
+            _log_failure(exc)
             messages += [error_reply(job, exc) for job in jobs if not job.done]
         else:
             infer_s = _spent(jobs, infer_started)
             messages += [self._reply(job) for job in self._completed(batch, results)]
-        tokens, padding = sum(text.tokens for text in batch), padding_tokens(rows, self._handler.width_step)
+        tokens = sum(text.tokens for text in batch)
+        padding = self._handler.padding_tokens(rows) if self._handler.batches else 0
         messages.append(BatchDone(len(jobs), tokens, padding, infer_s, time.monotonic() - started))
         return messages
-
-    def _layout(self, batch: list[QueuedText]) -> list[list[int]]:
-        if self._handler.width_step > 1:
-            # Several rows would multiply the shapes that the engine has to be prepared for.
-            return [list(range(len(batch)))]
-        return arrange([text.tokens for text in batch], self._cost)
 
     def _run_alone(self, batch: list[QueuedText]) -> Answer:
         (text,) = batch
@@ -174,6 +225,7 @@ class Streams:
         try:
             answer = self._finish(job)
         except ParetoServeError as exc:
+            _log_failure(exc)
             return error_reply(job, exc)
         timings = Timings(job.tokenize_s, job.queue_s, job.infer_s)
         tokens = sum(map(len, job.prepared.texts)) if job.prepared else 0
@@ -209,6 +261,11 @@ def _spent(jobs: list[Job], started: float) -> float:
     for job in jobs:
         job.infer_s += infer_s
     return infer_s
+
+
+def _log_failure(error: ParetoServeError) -> None:
+    if isinstance(error, BackendError):
+        log.error("the engine, or the variant's own code, failed", extra={"exception": place_of(error)})
 
 
 def error_reply(job: Job, error: ParetoServeError) -> Reply:

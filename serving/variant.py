@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 import math
 import time
 from collections.abc import AsyncIterator
@@ -9,13 +10,21 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from handlers.handler import RawRequest
-from model_store.errors import NotReady, Overloaded
+from model_store.errors import DeadlineExceeded, NotReady, Overloaded, WorkerFailed
 from serving.admission import Gate
 from serving.cpu_plan import CpuPlan
-from serving.link import Link, Listener, Pending, fail_orphan
+from serving.link import Link, Listener, Pending
 from serving.metrics import VariantMetrics
+from serving.quarantine import DEADLY, Quarantine
 from serving.settings import Settings, VariantSpec
-from serving.wire import Ask, BatchDone, Reply
+from serving.wire import Ask, BatchDone, Ready, Reply
+
+log = logging.getLogger("paretoserve.variant")
+
+# How long a request may wait for the next worker where all workers have just ended.
+STRANDED_S = 2.0
+
+QUARANTINED = "Workers ended while they ran this request, so it is not tried again; ask something else."
 
 
 class ServedVariant:
@@ -24,10 +33,14 @@ class ServedVariant:
         self.metrics = metrics
         self.draining = False
         self._plan = plan
-        self._gate = Gate(settings.max_queue, settings.queue_deadline_s, plan.streams * settings.workers)
+        self._workers = settings.workers
+        self._gate = Gate(settings.max_queue, settings.queue_deadline_s)
+        self._quarantine = Quarantine()
         self._ids = itertools.count()
+        # Orphans for which no worker is ready at this moment, where there are several.
+        self._stranded: list[Pending] = []
         listener = Listener(
-            self._gate.calibrate, self._on_batch, self._on_change, metrics.worker_restarts.inc, self._on_orphans
+            self._on_ready, self._on_batch, self._on_change, metrics.worker_restarts.inc, self._on_orphans
         )
         self._links = [Link(spec, settings, plan, listener) for _ in range(settings.workers)]
 
@@ -56,33 +69,41 @@ class ServedVariant:
 
         Raises:
             NotReady, Overloaded: it was not admitted.
-            WorkerFailed: two workers died with it.
+            DeadlineExceeded: `timeout_s` passed first.
+            WorkerFailed: two workers died while they ran it, now or before.
         """
         ready = [link for link in self._links if link.state == "ready"]
         if self.draining or not ready:
             raise self._not_ready()
+        deaths = self._quarantine.deaths(request)
+        if deaths >= DEADLY:
+            self.metrics.refused("quarantined")
+            raise WorkerFailed(QUARANTINED)
         try:
             queue_by = self._gate.admit()
         except Overloaded as exc:
             self.metrics.refused(exc.reason)
             raise
-        pending = Pending(self._to_ask(request, queue_by, timeout_s), asyncio.get_running_loop().create_future())
+        ask = self._to_ask(request, queue_by, timeout_s, alone=deaths > 0)
+        pending = Pending(request, ask, asyncio.get_running_loop().create_future())
         self.metrics.in_flight_requests.inc()
         try:
-            min(ready, key=lambda link: len(link.pending)).ask(pending)
-            reply = await pending.answer
+            _least_busy(ready).ask(pending)
+            reply = await _within(timeout_s, pending.answer)
         finally:
             self._gate.leave()
             self.metrics.in_flight_requests.dec()
             for link in self._links:
-                link.cancel(pending.ask.id)  # where the client left before the answer came
+                link.cancel(ask.id)  # where the client left, or its deadline passed, before the answer came
         if not reply.error:
             self._gate.answered(reply.tokens)
         if reply.error == Overloaded.__name__:
             self.metrics.refused("queue deadline")
+        elif ask.alone and reply.error != DeadlineExceeded.__name__:
+            self._quarantine.acquit(request)
         return reply
 
-    def _to_ask(self, request: RawRequest, queue_by: float, timeout_s: float) -> Ask:
+    def _to_ask(self, request: RawRequest, queue_by: float, timeout_s: float, alone: bool) -> Ask:
         return Ask(
             next(self._ids),
             request.body,
@@ -92,6 +113,7 @@ class ServedVariant:
             request.json_length,
             queue_by,
             time.monotonic() + timeout_s,
+            alone,
         )
 
     def _not_ready(self) -> NotReady:
@@ -101,8 +123,16 @@ class ServedVariant:
         why = link.error or "It is loading."
         return NotReady(f"Variant {self.name!r} is not ready. {why}", link.retry_after_s)
 
+    def _on_ready(self, ready: Ready) -> None:
+        self._gate.calibrate(ready.cost, ready.call_tokens, ready.streams * self._workers)
+
     def _on_batch(self, batch: BatchDone) -> None:
         self._gate.observe(batch.tokens, batch.busy_s)
+        # Two turns of the event loop later: in the next one the answers of this batch leave.
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self._count, batch)
+
+    def _count(self, batch: BatchDone) -> None:
         metrics = self.metrics
         metrics.inference_duration.observe(batch.infer_s)
         metrics.batch_requests.observe(batch.requests)
@@ -116,18 +146,46 @@ class ServedVariant:
         metrics.queue_tokens.set(sum(link.beat.queued_tokens for link in self._links))
         metrics.worker_resident_memory.set(sum(link.beat.resident_bytes for link in self._links))
         metrics.model_load_seconds.set(max(link.load_s for link in self._links))
+        if self._stranded and any(link.state == "ready" for link in self._links):
+            stranded, self._stranded = self._stranded, []
+            for orphan in stranded:
+                self._try_again(orphan)
 
-    def _on_orphans(self, orphans: list[Pending]) -> None:
-        """What was in a dead worker's hands is tried once more by another worker, if one is ready."""
-        ready = [link for link in self._links if link.state == "ready"]
+    def _on_orphans(self, orphans: list[Pending], on_board: set[int]) -> None:
+        """What was in a dead worker's hands goes to another worker, if one is ready, and if it is not to blame."""
+        suspects = [orphan for orphan in orphans if orphan.ask.id in on_board]
+        self._quarantine.accuse(suspect.request for suspect in suspects)
+        for suspect in suspects:
+            suspect.ask.queue_by = math.inf  # it had reached an engine in time
         for orphan in orphans:
-            orphan.deaths += 1
-            if orphan.answer.done():
-                continue
-            if ready and orphan.deaths < 2:
-                min(ready, key=lambda link: len(link.pending)).ask(orphan)
-            else:
-                fail_orphan(orphan, self._links[0].retry_after_s)
+            self._try_again(orphan)
+
+    def _try_again(self, orphan: Pending) -> None:
+        if orphan.answer.done():
+            return
+        deaths = self._quarantine.deaths(orphan.request)
+        orphan.ask.alone = deaths > 0
+        ready = [link for link in self._links if link.state == "ready"]
+        if deaths >= DEADLY:
+            log.error("a request of %s ended %d workers; it is not tried again", self.name, deaths)
+            orphan.answer.set_exception(WorkerFailed(QUARANTINED))
+        elif ready:
+            _least_busy(ready).ask(orphan)
+        elif self._workers > 1 and not self.draining:
+            self._stranded.append(orphan)
+            asyncio.get_running_loop().call_later(STRANDED_S, self._give_up, orphan)
+        else:
+            self._refuse(orphan)
+
+    def _give_up(self, orphan: Pending) -> None:
+        if orphan in self._stranded:
+            self._stranded.remove(orphan)
+            self._refuse(orphan)
+
+    def _refuse(self, orphan: Pending) -> None:
+        if not orphan.answer.done():
+            retry_after_s = self._links[0].retry_after_s
+            orphan.answer.set_exception(NotReady("The worker with this request ended; ask again.", retry_after_s))
 
     def describe(self) -> dict[str, Any]:
         """What `/variants` says of it."""
@@ -145,3 +203,17 @@ class ServedVariant:
             ],
             **link.facts,
         }
+
+
+def _least_busy(links: list[Link]) -> Link:
+    return min(links, key=lambda link: len(link.pending))
+
+
+async def _within(timeout_s: float, answer: "asyncio.Future[Reply]") -> Reply:
+    """The answer, by the client's own deadline where it has one."""
+    if timeout_s == math.inf:  # a timer for every request would cost without use
+        return await answer
+    try:
+        return await asyncio.wait_for(answer, timeout_s)
+    except TimeoutError as exc:
+        raise DeadlineExceeded("The deadline of this request passed before its answer was there.") from exc

@@ -6,13 +6,18 @@ processes of a machine.
 
 import asyncio
 import struct
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from handlers.handler import Protocol
 from serving.cost import Cost
+from serving.cpu_plan import Split
+from serving.logs import LogFormat, LogLevel
+
+# Threads of a worker that decode requests: its event loop, for small ones, and two others.
+DECODERS = 3
 
 _LENGTH = struct.Struct("<I")
 
@@ -23,10 +28,12 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     model_dir: str
     backend: str
-    streams: int
-    threads_per_stream: int
+    splits: tuple[Split, ...]
     batch_tokens: int
+    black_box_fd: int
     beat_s: float = 0.5
+    log_format: LogFormat = "text"
+    log_level: LogLevel = "info"
 
 
 class Ask(msgspec.Struct, tag="ask", array_like=True):
@@ -41,6 +48,7 @@ class Ask(msgspec.Struct, tag="ask", array_like=True):
     json_length: int | None
     queue_by: float
     expires: float
+    alone: bool = False
 
 
 class Cancel(msgspec.Struct, tag="cancel", array_like=True):
@@ -83,24 +91,25 @@ class BatchDone(msgspec.Struct, tag="batch", array_like=True):
 
 
 class Beat(msgspec.Struct, tag="beat", array_like=True):
-    """Sent regularly. `running_s` is the age of the oldest call that an engine has not come back from."""
+    """Sent regularly."""
 
-    queued_requests: int
-    queued_tokens: int
-    running_s: float
-    resident_bytes: int
+    queued_requests: int = 0
+    queued_tokens: int = 0
+    resident_bytes: int = 0
 
 
 class Ready(msgspec.Struct, tag="ready", array_like=True):
     """The variant is loaded, its golden inputs agree, the engine is warm.
 
-    `facts` are for `/variants`. A call of the engine takes up to `call_tokens` tokens, by `cost` the fastest.
+    `facts` are for `/variants`. Of `streams` calls of the engine at once, each takes up to `call_tokens` tokens, by
+    `cost` the fastest.
     """
 
     facts: dict[str, Any]
     load_s: float
     cost: Cost
     call_tokens: int
+    streams: int
 
 
 class Failed(msgspec.Struct, tag="failed", array_like=True):
@@ -117,12 +126,17 @@ _encoder = msgspec.msgpack.Encoder()
 M = TypeVar("M")
 
 
+def slots_of(splits: Sequence[Split]) -> int:
+    """Slots of a worker's black box: its streams, and its threads that decode."""
+    return max(split.streams for split in splits) + DECODERS
+
+
 def frame(message: ToWorker | ToFront) -> bytes:
     body = _encoder.encode(message)
     return _LENGTH.pack(len(body)) + body
 
 
-class Frames(asyncio.Protocol):
+class Frames(asyncio.Protocol, Generic[M]):
     """Calls `on_message` for every frame that arrives and `on_lost` once the other side is gone."""
 
     def __init__(

@@ -7,9 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,16 +75,34 @@ class Front:
 
 @contextmanager
 def front(
-    specs: Sequence[VariantSpec], *, wait: bool = True, silence_s: float = 10.0, **settings: Any
+    specs: Sequence[VariantSpec],
+    *,
+    wait: bool = True,
+    supervision: Mapping[str, float] | None = None,
+    log: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    **settings: Any,
 ) -> Iterator[Front]:
-    """Serve `specs` on a free port, from when all are ready unless told not to `wait`."""
+    """Serve `specs` on a free port, from when all are ready unless told not to `wait`; what it logs goes to `log`.
+
+    Requests may wait for long unless `settings` say otherwise: a test is not about how fast this machine is.
+    `supervision` are other values for constants of `serving.link`, by name.
+    """
     told = {
         "variants": [[one.name, str(one.folder), one.backend, one.python] for one in specs],
-        "settings": {"streams": 1} | settings,
-        "silence_s": silence_s,
+        "settings": {"streams": 1, "queue_deadline_s": 60.0} | settings,
+        "supervision": supervision or {},
     }
     command = [sys.executable, "-m", "tests.serving.front_process", json.dumps(told)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True)
+    with ExitStack() as files:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=files.enter_context(log.open("wb")) if log else None,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+        )
     assert process.stdout is not None
     try:
         url = process.stdout.readline().decode().strip()
@@ -108,7 +126,23 @@ def end(served: Front) -> None:
         family = [*psutil.Process(served.process.pid).children(recursive=True), psutil.Process(served.process.pid)]
         for process in family:
             process.kill()
-        psutil.wait_procs(family)
+        until_gone(family)
+
+
+def until_gone(processes: Sequence[psutil.Process]) -> None:
+    """Until all have ended, whether or not whoever inherited them from a dead parent has noticed."""
+    until(lambda: all(map(_is_gone, processes)))
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def is_not_ready(answer: httpx.Response) -> bool:
+    return answer.status_code == 503 and int(answer.headers["retry-after"]) >= 1
 
 
 def spec(folder: Path, backend: str = "onnxruntime", name: str = "") -> VariantSpec:

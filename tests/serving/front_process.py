@@ -12,7 +12,9 @@ from serving.settings import Settings, VariantSpec
 def main() -> None:
     told = json.loads(sys.argv[1])
     specs = [VariantSpec(name, Path(folder), backend, python) for name, folder, backend, python in told["variants"]]
-    link.SILENCE_S = told["silence_s"]
+    for name, seconds in told["supervision"].items():
+        assert hasattr(link, name), f"there is no {name} in serving.link"
+        setattr(link, name, seconds)
 
     def announce(url: str, plan: str) -> None:
         sys.stdout.write(url + "\n")

@@ -12,8 +12,8 @@ COST = Cost(0.1, 0.001)
 
 def gate(max_queue: int = 100, queue_deadline_s: float = 1000.0, streams: int = 1) -> Gate:
     """A gate whose requests have 50 tokens each, in front of an engine that runs as it was measured."""
-    made = Gate(max_queue, queue_deadline_s, streams)
-    made.calibrate(COST, call_tokens=100)
+    made = Gate(max_queue, queue_deadline_s)
+    made.calibrate(COST, call_tokens=100, streams=streams)
     made.answered(50)
     return made
 
@@ -51,8 +51,8 @@ def test_longer_requests_lengthen_the_wait() -> None:
 
 
 def test_a_variant_that_was_not_measured_learns_from_its_first_call() -> None:
-    unknown = Gate(100, 1000.0, streams=1)
-    unknown.calibrate(Cost(), call_tokens=1)
+    unknown = Gate(100, 1000.0)
+    unknown.calibrate(Cost(), call_tokens=1, streams=1)
     fill(unknown, 3)
     assert unknown.estimated_wait_s() == 0.0
     unknown.observe(tokens=1, busy_s=0.5)
@@ -63,7 +63,7 @@ def test_a_new_worker_is_believed_from_its_own_measurement() -> None:
     renewed = gate()
     fill(renewed, 2)
     renewed.observe(100, 100.0)
-    renewed.calibrate(Cost(0.0, 0.002), call_tokens=100)
+    renewed.calibrate(Cost(0.0, 0.002), call_tokens=100, streams=1)
     assert renewed.estimated_wait_s() == pytest.approx(0.2)
 
 

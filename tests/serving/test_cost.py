@@ -2,7 +2,8 @@ import random
 
 import pytest
 
-from serving.cost import Cost, fit_cost
+from handlers.padding import Grid
+from serving.cost import Cost, PaddedCost, fit_cost
 
 SHAPES = [(1, 32), (1, 64), (2, 32), (1, 128), (4, 32), (1, 256), (2, 128), (8, 32)]
 
@@ -40,14 +41,16 @@ def test_samples_of_one_size_give_that_cost() -> None:
     assert fit_cost([(1, 9, 0.002)] * 4).seconds(9) == pytest.approx(0.002)
 
 
-def test_a_call_is_as_large_as_is_fastest_per_token() -> None:
-    costly_calls, costly_tokens = Cost(1e-2, 1e-5, 0.0, 0.0), Cost(0.0, 1e-4, 0.0, 1e-6)
-    assert costly_calls.best_call_tokens(256) == 256
-    assert costly_tokens.best_call_tokens(256) == 32
-    # base / n + square * n is least where n is the root of base / square.
-    assert Cost(128**2 * 1e-7, 1e-4, 0.0, 1e-7).best_call_tokens(256) == 128
-
-
 def test_where_attention_costs_a_full_call_is_laid_out_in_narrow_rows() -> None:
     cost = Cost(0.0, 0.0, 1e-6, 0.0)
     assert cost.layout_seconds(256) == pytest.approx(cost.rows_seconds(8, 32))
+
+
+def test_padded_texts_cost_what_the_shapes_cost_that_they_are_filled_up_to() -> None:
+    cost = Cost(1.0, 2.0, 3.0, 4.0)
+    in_steps = PaddedCost(Grid(width_step=8, doubling=True), cost)
+    assert in_steps.seconds(3, 5) == cost.rows_seconds(4, 8)
+    assert in_steps.tokens(3, 5) == 32
+    fixed = PaddedCost(Grid(rows=2, width=16), cost)
+    assert fixed.seconds(3, 5) == 2 * cost.rows_seconds(2, 16)
+    assert fixed.tokens(3, 5) == 64

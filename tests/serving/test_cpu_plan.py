@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.cpu_plan import CpuPlan, make_plan, usable_cores
+from serving.cpu_plan import CpuPlan, Split, make_plan, usable_cores
 
 
 @pytest.fixture
@@ -59,36 +59,53 @@ def test_the_affinity_of_the_process_is_respected(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cores", "workers", "streams", "threads", "planned"),
+    ("cores", "workers", "streams", "threads", "split"),
     [
-        (8, 1, None, None, (8, 1)),
-        (8, 2, None, None, (4, 1)),
-        (8, 3, None, None, (2, 1)),
         (8, 1, 2, None, (2, 4)),
         (8, 1, None, 4, (2, 4)),
         (8, 1, None, 16, (1, 16)),
         (8, 1, 3, 2, (3, 2)),
         (8, 2, 4, None, (4, 1)),
-        (2, 4, None, None, (1, 1)),
         (2, 1, 4, None, (4, 1)),
-        (1, 1, None, None, (1, 1)),
+        (2, 4, 1, None, (1, 1)),
     ],
 )
-def test_cores_are_divided_among_workers_streams_and_threads(
-    cores: int, workers: int, streams: int | None, threads: int | None, planned: tuple[int, int]
+def test_what_the_operator_says_is_the_plan(
+    cores: int, workers: int, streams: int | None, threads: int | None, split: tuple[int, int]
 ) -> None:
-    plan = make_plan(tuple(range(cores)), workers, streams, threads)
-    assert (plan.streams, plan.threads_per_stream) == planned
+    assert make_plan(tuple(range(cores)), workers, streams, threads).splits == (split,)
+
+
+@pytest.mark.parametrize(
+    ("cores", "workers", "splits"),
+    [
+        (1, 1, [(1, 1)]),
+        (2, 1, [(2, 1), (1, 2)]),
+        (2, 4, [(1, 1)]),
+        (8, 1, [(8, 1), (4, 2), (2, 4), (1, 8)]),
+        (8, 3, [(2, 1), (1, 2)]),
+        (16, 1, [(16, 1), (8, 2), (4, 4), (1, 16)]),
+    ],
+)
+def test_what_nobody_says_is_left_to_be_measured(cores: int, workers: int, splits: list[tuple[int, int]]) -> None:
+    assert list(make_plan(tuple(range(cores)), workers).splits) == splits
 
 
 @pytest.mark.parametrize(
     ("cores", "written"),
     [
-        ((0,), "1 cores (0)"),
+        ((0,), "1 core (0)"),
         ((0, 1, 2, 5), "4 cores (0-2,5)"),
         ((1, 3, 5), "3 cores (1,3,5)"),
         ((4, 5), "2 cores (4-5)"),
     ],
 )
 def test_a_plan_is_printed_with_its_cores_as_ranges(cores: tuple[int, ...], written: str) -> None:
-    assert str(CpuPlan(cores, 2, 3, 4)) == f"{written}, 2 workers of 3 streams of 4 threads"
+    assert str(CpuPlan(cores, 2, (Split(3, 4),))) == f"{written}, 2 workers of 3 streams of 4 threads"
+
+
+def test_a_plan_with_several_splits_says_that_the_fastest_is_kept() -> None:
+    plan = CpuPlan((0, 1), 1, (Split(2, 1), Split(1, 2)))
+    assert str(plan) == (
+        "2 cores (0-1), 1 worker of 2 streams of 1 thread or 1 stream of 2 threads, whichever is faster"
+    )

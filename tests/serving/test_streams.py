@@ -18,8 +18,11 @@ from handlers.packing import Tokens
 from handlers.user_code import UserCode
 from model_store.errors import BackendError, BadInput, NotAcceptable, NotReady, ParetoServeError
 from model_store.manifest import Manifest, Technique
+from serving.black_box import BlackBox
+from serving.cost import NO_COST, Cost
 from serving.streams import Job, Streams
 from serving.wire import BatchDone, Reply, ToFront
+from tests.serving.front import until
 
 MANIFEST = Manifest(model="m", variant="v", technique=Technique(recipe="toy"), labels=["a"], max_tokens=8)
 LONG_AGO, NEVER = -math.inf, math.inf
@@ -85,10 +88,11 @@ def job(number: int, *texts: int, tokens: int = 10, queue_by: float = NEVER, exp
 class Bench:
     """Streams with a handler, and all that they have sent."""
 
-    def __init__(self, handler: EchoHandler, streams: int = 1, batch_tokens: int = 100) -> None:
+    def __init__(self, handler: EchoHandler, streams: int = 1, batch_tokens: int = 100, cost: Cost = NO_COST) -> None:
         self.handler = handler
         self._sent: queue.Queue[ToFront] = queue.Queue()
-        self.streams = Streams(handler, streams, batch_tokens, self._keep)
+        self.black_box = BlackBox(BlackBox.make_file(streams), streams)
+        self.streams = Streams(handler, streams, batch_tokens, self._keep, self.black_box, cost)
 
     def _keep(self, messages: list[ToFront]) -> None:
         for message in messages:
@@ -287,11 +291,43 @@ def test_several_streams_run_at_once_and_nothing_is_lost() -> None:
     assert all(body(replies[n]) == [n, n + 1, n + 2] for n in range(300))
 
 
-def test_the_age_of_the_oldest_call_is_told_while_it_runs(bench: Bench) -> None:
-    assert bench.streams.running_s() == 0.0
+def test_what_a_stream_is_at_work_on_is_noted_while_it_is(bench: Bench) -> None:
+    assert bench.black_box.on_board() == set()
     bench.hold()
-    assert bench.streams.running_s() > 0.0
+    assert bench.black_box.on_board() == {0}
     bench.until_batches(1)
+    until(lambda: bench.black_box.on_board() == set())
+
+
+def test_a_suspect_runs_next_and_shares_its_call_with_nobody(bench: Bench) -> None:
+    bench.hold()
+    for number in (1, 2, 3):
+        bench.streams.put(replace(job(number), alone=number == 2))
+    replies, _ = bench.until_batches(3)
+    assert bench.handler.batched == [[0], [2], [1, 3]]
+    assert replies.keys() == {0, 1, 2, 3}
+
+
+def test_while_a_suspect_runs_all_other_streams_are_idle() -> None:
+    bench = Bench(EchoHandler(), streams=2)
+    bench.hold()
+    bench.streams.put(replace(job(1), alone=True))
+    bench.streams.put(job(2))
+    bench.proceed()
+    assert bench.handler.entered.get() == [1]
+    assert bench.black_box.on_board() == {1}
+    replies, _ = bench.until_batches(3, let_go=2)
+    assert bench.handler.batched == [[0], [1], [2]]
+    assert replies.keys() == {0, 1, 2}
+
+
+def test_a_suspect_too_long_for_one_call_is_answered_whole(bench: Bench) -> None:
+    bench.hold()
+    bench.streams.put(replace(job(1, 4, 5, 6, tokens=60), alone=True))
+    bench.streams.put(job(2))
+    replies, _ = bench.until_batches(5)
+    assert bench.handler.batched == [[0], [4], [5], [6], [2]]
+    assert body(replies[1]) == [4, 5, 6]
 
 
 def own_model(*sent: Any) -> dict[int, Reply]:

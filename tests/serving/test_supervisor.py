@@ -3,12 +3,11 @@
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-import httpx
 import msgspec
 import psutil
 import pytest
@@ -18,9 +17,9 @@ from model_store.manifest import MANIFEST_FILE
 from serving.server import listen, serve
 from serving.settings import Settings, VariantSpec
 from tests.handlers.variants import copy_of, write_code
-from tests.serving.front import Front, GatedModel, front, spec, until
+from tests.serving.front import Front, GatedModel, front, is_not_ready, spec, until, until_gone
 
-PATIENT: dict[str, Any] = {"queue_deadline_s": 60.0}
+SOON_BACK = {"LAST_BACK_OFF_S": 0.1}
 
 
 @pytest.fixture
@@ -30,17 +29,13 @@ def model(tmp_path: Path) -> GatedModel:
 
 @pytest.fixture
 def server(model: GatedModel) -> Iterator[Front]:
-    with front([model.spec], **PATIENT) as served:
+    with front([model.spec]) as served:
         yield served
 
 
 def kill_worker(server: Front) -> None:
     (pid,) = server.worker_pids()
     os.kill(pid, signal.SIGKILL)
-
-
-def is_not_ready(answer: httpx.Response) -> bool:
-    return answer.status_code == 503 and int(answer.headers["retry-after"]) >= 1
 
 
 def test_a_folder_with_only_code_is_served(server: Front) -> None:
@@ -80,26 +75,14 @@ def test_when_a_worker_is_killed_every_request_is_answered_and_it_comes_back(ser
     assert server.metric("in_flight_requests") == 0
 
 
-def test_with_a_second_worker_a_request_is_tried_once_more_and_not_a_third_time(model: GatedModel) -> None:
-    with front([model.spec], workers=2, **PATIENT) as server:
-        until(lambda: server.metric("worker_ready") == 2)
-        answer = server.asking("wait")
-        with model.held():
-            first = worker_at_the_gate(server)
-            os.kill(first, signal.SIGKILL)
-            second = worker_at_the_gate(server, other_than=first)
-            until(lambda: server.metric("worker_ready") == 2)
-            os.kill(second, signal.SIGKILL)
-            assert (answer.result().status_code, answer.result().json()["type"]) == (500, "WorkerFailed")
-        assert model.seen == ["wait", "wait"]
-
-
 def test_with_a_second_worker_the_death_of_one_is_not_seen_by_clients(model: GatedModel) -> None:
-    with front([model.spec], workers=2, **PATIENT) as server:
+    with front([model.spec], workers=2, queue_deadline_s=0.5) as server:
         until(lambda: server.metric("worker_ready") == 2)
-        answer = server.asking("wait")
+        answer, asked = server.asking("wait"), time.monotonic()
         with model.held():
             first = worker_at_the_gate(server)
+            # It had reached an engine in time, however long that has been running it.
+            until(lambda: time.monotonic() - asked > 2 * 0.5)
             os.kill(first, signal.SIGKILL)
             worker_at_the_gate(server, other_than=first)
         assert answer.result().json() == {"answered": "wait"}
@@ -121,7 +104,7 @@ def has_open(pid: int, name: str) -> bool:
 
 
 def test_a_worker_that_hangs_is_ended_and_started_anew(model: GatedModel) -> None:
-    with front([model.spec], hang_timeout_s=0.3, **PATIENT) as server:
+    with front([model.spec], hang_timeout_s=0.3) as server:
         (before,) = server.worker_pids()
         answer = server.asking("wait")
         with model.held():
@@ -132,7 +115,7 @@ def test_a_worker_that_hangs_is_ended_and_started_anew(model: GatedModel) -> Non
 
 
 def test_a_worker_that_is_silent_is_ended_and_started_anew(model: GatedModel) -> None:
-    with front([model.spec], silence_s=1.0, **PATIENT) as server:
+    with front([model.spec], supervision={"SILENCE_S": 1.0}) as server:
         (pid,) = server.worker_pids()
         os.kill(pid, signal.SIGSTOP)
         assert is_not_ready(server.ask("one"))
@@ -146,7 +129,7 @@ def test_a_worker_that_loads_for_too_long_is_ended_and_started_anew(tmp_path: Pa
     with front([spec(folder, "python")], wait=False, load_timeout_s=0.5) as server:
         until(lambda: server.metric("worker_restarts_total") >= 1)
         assert is_not_ready(server.ask("one"))
-        assert "by signal SIGKILL" in server.ask("one").json()["error"]
+        assert "was ended (it does not finish loading)" in server.ask("one").json()["error"]
 
 
 def unloadable(dense: Path, folder: Path) -> dict[str, tuple[VariantSpec, str]]:
@@ -170,7 +153,8 @@ def unloadable(dense: Path, folder: Path) -> dict[str, tuple[VariantSpec, str]]:
 
 def test_variants_that_cannot_load_say_why_beside_one_that_answers(dense: Path, tmp_path: Path) -> None:
     others = unloadable(dense, tmp_path)
-    with front([spec(dense), *(one for one, _ in others.values())], wait=False) as server:
+    specs = [spec(dense), *(one for one, _ in others.values())]
+    with front(specs, wait=False, supervision=SOON_BACK) as server:
         until(lambda: server.ask("good").status_code == 200)
         for name, (_, why) in others.items():
             says_why(server, name, why)
@@ -207,17 +191,17 @@ def test_sigterm_answers_what_was_admitted_refuses_the_rest_and_leaves_no_worker
         assert "shutting down" in late.json()["error"]
     assert [answer.result().status_code for answer in answers] == [200] * 8
     assert server.process.wait() == 0
-    psutil.wait_procs(workers)
+    until_gone(workers)
     assert "late" not in model.seen
 
 
 def test_sigterm_does_not_wait_for_an_engine_longer_than_it_is_told(model: GatedModel) -> None:
-    with front([model.spec], drain_timeout_s=0.1, **PATIENT) as server:
+    with front([model.spec], drain_timeout_s=0.1) as server:
         (worker,) = (psutil.Process(pid) for pid in server.worker_pids())
         answer = server.asking("wait")
         with model.held():
             assert server.stop() == 0
-            psutil.wait_procs([worker])
+            until_gone([worker])
         assert answer.exception() or answer.result().status_code >= 500
 
 
@@ -232,22 +216,7 @@ def test_an_idle_server_ends_at_once_even_while_it_loads(tmp_path: Path) -> None
 def test_workers_end_when_the_server_is_killed(server: Front) -> None:
     workers = [psutil.Process(pid) for pid in server.worker_pids()]
     server.process.kill()
-    psutil.wait_procs(workers)
-
-
-def test_a_full_queue_is_answered_429_at_once_and_all_others_200(model: GatedModel) -> None:
-    with front([model.spec], max_queue=1, **PATIENT) as server:
-        first = server.asking("wait")
-        with model.held():
-            refused = [answer.result() for answer in [server.asking("more") for _ in range(10)]]
-        assert first.result().status_code == 200
-        assert {answer.status_code for answer in refused} == {429}
-        assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
-        assert {answer.json()["type"] for answer in refused} == {"Overloaded"}
-        assert server.metric("rejected_total", reason="queue full") == 10
-        assert server.metric("requests_total", code="429") == 10
-        assert model.seen == ["wait"]
-        assert server.ask("one").status_code == 200
+    until_gone(workers)
 
 
 def test_overload_is_answered_by_200_and_429_and_nothing_else(dense: Path) -> None:
@@ -258,23 +227,6 @@ def test_overload_is_answered_by_200_and_429_and_nothing_else(dense: Path) -> No
         refused = sum(answer.status_code == 429 for answer in answers)
         assert server.metric("rejected_total") == server.metric("requests_total", code="429") == refused
         assert server.metric("in_flight_requests") == 0
-
-
-def test_a_client_that_leaves_frees_its_place_and_its_request_is_not_run(server: Front, model: GatedModel) -> None:
-    held = server.asking("wait")
-    with model.held():
-        body = b'{"inputs": "abandoned"}'
-        request = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-        with socket.create_connection(server.address) as client:
-            client.sendall(request)
-            until(lambda: server.metric("in_flight_requests") == 2)
-        until(lambda: server.metric("in_flight_requests") == 1)
-        last = server.asking("last")
-        until(lambda: server.metric("in_flight_requests") == 2)
-    assert (held.result().status_code, last.result().status_code) == (200, 200)
-    assert model.seen == ["wait", "last"]
-    assert server.metric("requests_total", code="499") == 1
-    assert server.metric("in_flight_requests") == 0
 
 
 def test_a_client_that_leaves_while_the_engine_runs_its_request_is_forgotten(server: Front, model: GatedModel) -> None:

@@ -24,19 +24,19 @@ from serving.wire import (
 TO_WORKER: list[ToWorker] = [
     Ask(1, b'{"inputs": "one"}', "text/csv", "*/*", "v2", 12, 1.5, math.inf),
     Cancel(1),
-    Ask(2, bytes(range(256)) * 3, "", "", "invocations", None, 0.0, 2.0),
+    Ask(2, bytes(range(256)) * 3, "", "", "invocations", None, 0.0, 2.0, alone=True),
 ]
 TO_FRONT: list[ToFront] = [
-    Beat(1, 25, 0.5, 10**9),
+    Beat(1, 25, 10**9),
     Reply(1, b"[]", "application/json", 2, (0, 3), Timings(0.1, 0.2, 0.3)),
     Reply(2, error="Overloaded", message="It is full.", retry_after_s=0.5),
     BatchDone(3, 75, 5, 0.01, 0.02),
-    Ready({"labels": ["a", "b"], "engine": {"threads": 2}}, 1.5, Cost(1.0, 2.0, 3.0, 4.0), 96),
+    Ready({"labels": ["a", "b"], "engine": {"threads": 2}}, 1.5, Cost(1.0, 2.0, 3.0, 4.0), 96, 2),
     Failed("DamagedArtifact", "'model.onnx' is damaged."),
 ]
 
 
-def collector() -> tuple[Frames, list[ToFront]]:
+def collector() -> tuple[Frames[ToFront], list[ToFront]]:
     arrived: list[ToFront] = []
     return Frames(front_side_decoder(), arrived.append, lambda: None), arrived
 
