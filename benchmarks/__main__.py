@@ -1,0 +1,112 @@
+"""`python -m benchmarks COMMAND`: what the README claims, measured again."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.places import RESULTS
+from benchmarks.results import Result, write_result
+from loadtest.errors import LoadTestError
+from model_store.errors import ParetoServeError
+from paretoserve.progress import console, errors
+
+app = typer.Typer(
+    name="python -m benchmarks",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Measure again what the documentation claims; each command writes NAME.json.",
+)
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for the result.")]
+Rounds = Annotated[int, typer.Option("--rounds", min=1, help="How often everything is measured.")]
+Seconds = Annotated[float, typer.Option("--seconds", min=0.5, help="How long each measurement takes.")]
+Clients = Annotated[int, typer.Option("--clients", min=1, help="Closed-loop clients without think time.")]
+
+
+def _write(result: Result, out: Path) -> None:
+    console.print(f"Result: {write_result(result, out)}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def peers(
+    rounds: Rounds = 3,
+    seconds: Seconds = 10.0,
+    clients: Clients = 16,
+    only: Annotated[list[str] | None, typer.Option(help="Peers to measure; may be given several times.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the order of contestants.")] = 0,
+    out: Out = RESULTS,
+) -> None:
+    """Our server beside FastAPI, LitServe, MLServer, TorchServe, Ray Serve and Triton."""
+    from benchmarks.peers.run import PeersBenchmark, run_peers
+    from benchmarks.peers.table import peers_table
+
+    result = run_peers(PeersBenchmark(rounds, seconds, clients, tuple(only or ()), seed))
+    for name, reason in result.settings["skipped"].items():
+        errors.print(f"Left out: {name}: {reason}", markup=False, soft_wrap=True)
+    console.print(peers_table(result.summary))
+    _write(result, out)
+
+
+@app.command()
+def overhead(rounds: Rounds = 3, seconds: Seconds = 10.0, clients: Clients = 16, out: Out = RESULTS) -> None:
+    """Our server beside the engine alone: requests a second, and what a lone client waits longer."""
+    from benchmarks.overhead import measure_overhead
+
+    _write(measure_overhead(rounds, seconds, clients), out)
+
+
+@app.command()
+def overload(seconds: Seconds = 60.0, out: Out = RESULTS) -> None:
+    """Three and five times as many requests as can be answered, arriving whether or not others are answered."""
+    from benchmarks.overload import measure_overload
+
+    _write(measure_overload(seconds), out)
+
+
+@app.command()
+def kills(seconds: Seconds = 60.0, out: Out = RESULTS) -> None:
+    """The worker is killed every five seconds under load."""
+    from benchmarks.kills import measure_kills
+
+    _write(measure_kills(seconds), out)
+
+
+@app.command()
+def cores(rounds: Rounds = 3, seconds: Seconds = 8.0, clients: Clients = 16, out: Out = RESULTS) -> None:
+    """Two cores beside one."""
+    from benchmarks.cores import measure_cores
+
+    _write(measure_cores(rounds, seconds, clients), out)
+
+
+@app.command()
+def front(rounds: Rounds = 3, seconds: Seconds = 5.0, out: Out = RESULTS) -> None:
+    """The HTTP front with a worker behind it that answers at once; needs wrk."""
+    from benchmarks.front import measure_front
+
+    _write(measure_front(rounds, seconds), out)
+
+
+@app.command()
+def report() -> None:
+    """Write docs/performance.md from the results."""
+    from benchmarks.report import PAGE, write_page
+
+    write_page()
+    console.print(f"Page: {PAGE}", markup=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Run a command; turn errors into one sentence and an exit code of 1."""
+    try:
+        app()
+    except (ParetoServeError, LoadTestError) as exc:
+        errors.print(f"Error: {exc}", markup=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

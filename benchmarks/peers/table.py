@@ -1,0 +1,33 @@
+"""The summary of the benchmark against other servers, for a terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+
+from benchmarks.peers.contestant import OURS
+
+
+def peers_table(summary: Mapping[str, Any]) -> Table:
+    """A row per server at its best: the median over the rounds, and in brackets the least and the most."""
+    table = Table("server", "at its best", header_style="bold")
+    for header in ("requests/s", "ours over it", "p95, ms", "one client p50, ms", "not 200"):
+        table.add_column(header, justify="right")
+    rows = {OURS: summary["ours"]} if "ours" in summary else {}
+    for name, figures in (rows | summary["peers"]).items():
+        ratio = figures.get("ours_over_it")
+        table.add_row(
+            name,
+            figures["configuration"],
+            _told(figures["requests_per_s"], 0),
+            _told(ratio, 2) if ratio else "",
+            _told(figures["p95_ms"], 0),
+            _told(figures["one_client_p50_ms"], 2),
+            str(figures["not_200"]),
+        )
+    return table
+
+
+def _told(spread: Mapping[str, float], decimals: int) -> str:
+    median, least, most = (f"{spread[key]:.{decimals}f}" for key in ("median", "least", "most"))
+    return f"{median} ({least} to {most})"

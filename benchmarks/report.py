@@ -1,0 +1,181 @@
+"""`docs/performance.md`, rendered from what the benchmarks left behind; no figure in it is typed."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks.places import RESULTS, ROOT
+from benchmarks.results import Result
+
+PAGE = ROOT / "docs" / "performance.md"
+
+HEAD = """# Performance
+
+What the server adds to its engine, how it compares with other servers, and what it does when it is asked too much.
+Each table is of one run, its ratios are of figures taken side by side in the same round, and given as the median with
+the least and the most of all rounds. `make bench` runs everything again; a single benchmark is run by the command
+under its table.
+"""
+
+
+def render(folder: Path = RESULTS) -> str:
+    """The whole page; a benchmark that has not been run is left out."""
+    found = {path.stem: msgspec.json.decode(path.read_bytes(), type=Result) for path in folder.glob("*.json")}
+    sections = [_section(found[name], *_SECTIONS[name]) for name in _SECTIONS if name in found]
+    return "\n".join([HEAD, *sections])
+
+
+def _section(result: Result, title: str, body: Callable[[Result], str]) -> str:
+    machine = ", ".join(f"{key.lower()}: {value}" for key, value in result.machine.items())
+    settings = "; ".join(f"{key.replace('_', ' ')}: {_value(value)}" for key, value in result.settings.items())
+    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
+    return "\n".join(
+        [
+            f"## {title}",
+            "",
+            body(result),
+            f"`{result.command}`, {result.created[:10]}.",
+            "",
+            f"<details><summary>Conditions</summary>\n\n{settings}.\n\n{machine}.\n\n{versions}.\n\n</details>",
+            "",
+        ]
+    )
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_value(one)}" for key, one in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(_value, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _spread(figure: dict[str, float], digits: int = 2, unit: str = "") -> str:
+    return f"{figure['median']:.{digits}f}{unit} ({figure['least']:.{digits}f}-{figure['most']:.{digits}f})"
+
+
+def _overhead(result: Result) -> str:
+    head = (
+        "Engine",
+        "served, requests/s",
+        "of the engine alone, packed in arrival order",
+        "of the engine alone, one by one",
+        "of the engine alone, best order",
+        "one client: median time over the engine's",
+    )
+    rows = [
+        (
+            backend,
+            _spread(one["requests_per_s"], 0),
+            _spread(one["of_the_engine_packed_in_arrival_order"]),
+            _spread(one["of_the_engine_one_by_one"]),
+            _spread(one["of_the_engine_in_the_best_order"]),
+            _spread(one["over_the_engine_p50_ms"], 2, " ms"),
+        )
+        for backend, one in result.summary.items()
+    ]
+    return (
+        "The engine alone runs the same sentences in the same minute on the same core, tokenized beforehand. The best "
+        "order is known to nobody who has to answer requests as they come.\n\n" + _table(head, rows)
+    )
+
+
+def _overload(result: Result) -> str:
+    head = (
+        "Load, times capacity",
+        "answered in time, of capacity",
+        "neither 200 nor 429",
+        "429 without Retry-After",
+        "429 after, p50 / p99",
+        "memory grew by",
+    )
+    rows = [
+        (
+            times,
+            f"{one['answered_in_time_of_capacity']:.1%}",
+            str(one["neither_answered_nor_refused"]),
+            str(one["refused_without_retry_after"]),
+            f"{one['refusal']['p50_ms']:.1f} / {one['refusal']['p99_ms']:.1f} ms",
+            f"{one['memory_growth_mib']:.1f} MiB",
+        )
+        for times, one in result.summary.items()
+    ]
+    return (
+        "An open loop: requests arrive at random, whether or not others are answered. Capacity is what 16 clients "
+        "that wait for their answers got just before. In time is within twice the queue deadline, which bounds the wait "
+        "for the engine and not the whole answer: the gate lets in as many as will wait about that long.\n\n"
+        + _table(head, rows)
+    )
+
+
+def _kills(result: Result) -> str:
+    one = result.summary
+    again = one["seconds_until_ready_again"]
+    head = ("Kills", "neither 200 nor 503", "503 without Retry-After", "slowest answer", "ready again after")
+    row = (
+        str(one["kills"]),
+        str(one["neither_200_nor_503"]),
+        str(one["503_without_retry_after"]),
+        f"{one['slowest_answer_s']:.2f} s",
+        f"{min(again):.1f}-{max(again):.1f} s" if again else "none",
+    )
+    return "`kill -9` of the only worker, again and again, under load.\n\n" + _table(head, [row])
+
+
+def _cores(result: Result) -> str:
+    rows = [
+        ("requests/s", _spread(result.summary["requests_per_s"])),
+        ("requests per second of processor time", _spread(result.summary["requests_per_cpu_s"])),
+    ]
+    return "The load client shares the second core, which takes a little of it.\n\n" + _table(
+        ("Two cores to one", "ratio"), rows
+    )
+
+
+def _front(result: Result) -> str:
+    rows = [(connections, _spread(one, 0)) for connections, one in result.summary.items()]
+    return "The HTTP front on one core with a worker behind it that answers at once.\n\n" + _table(
+        ("Connections", "requests/s"), rows
+    )
+
+
+def _peers(result: Result) -> str:
+    summary = result.summary
+    ours = summary["ours"]
+    head = ("Server", "its faster configuration", "requests/s", "ours over it", "p95", "one client, p50")
+    rows = [("**ours**", ours["configuration"], _spread(ours["requests_per_s"], 0), "1", *_times(ours))]
+    rows += [
+        (name, one["configuration"], _spread(one["requests_per_s"], 0), _spread(one["ours_over_it"]), *_times(one))
+        for name, one in summary["peers"].items()
+    ]
+    skipped = "".join(f"\nNot measured: {name}: {why}\n" for name, why in result.settings.get("skipped", {}).items())
+    return (
+        f"{_spread(summary['ratio_to_fastest_peer'])} times the requests a second of the fastest of them in the same "
+        "round. All serve the same ONNX file with the same settings of the engine, tokenizer and sentences on one "
+        f"core to closed-loop clients on another.\n\n{_table(head, rows)}{skipped}"
+    )
+
+
+def _times(figures: dict[str, Any]) -> tuple[str, str]:
+    return f"{figures['p95_ms']['median']:.0f} ms", f"{figures['one_client_p50_ms']['median']:.1f} ms"
+
+
+_SECTIONS: dict[str, tuple[str, Callable[[Result], str]]] = {
+    "overhead": ("Beside the engine alone", _overhead),
+    "peers": ("Beside other servers", _peers),
+    "overload": ("Asked too much", _overload),
+    "kills": ("Workers that die", _kills),
+    "cores": ("A second core", _cores),
+    "front": ("The front", _front),
+}
+
+
+def write_page() -> None:
+    PAGE.write_text(render())
