@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format clean
+.PHONY: help setup demo test bench check format clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ demo: setup ## Train a small model, build variants, load each until it throttles
 
 test: setup check ## Check and run all tests
 	$(BIN)/pytest
+
+bench: setup ## Measure again what docs/performance.md says (about 45 minutes; makes an environment for each peer)
+	for name in front overhead cores overload kills peers report; do $(BIN)/python -m benchmarks $$name || exit 1; done
 
 check: setup ## Lint, types, and generated documentation
 	$(BIN)/ruff check .
