@@ -109,8 +109,8 @@ def _overload(result: Result) -> str:
     ]
     return (
         "An open loop: requests arrive at random, whether or not others are answered. Capacity is what 16 clients "
-        "that wait for their answers got just before. In time is within twice the queue deadline, which bounds the wait "
-        "for the engine and not the whole answer: the gate lets in as many as will wait about that long.\n\n"
+        "that wait for their answers got just before. In time is within twice the queue deadline, which bounds the "
+        "wait for the engine and not the whole answer: the gate lets in as many as will wait about that long.\n\n"
         + _table(head, rows)
     )
 
