@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,14 +26,18 @@ BUDGETS = (64, 96, 128, 256)
 COMPANY = 16
 """Texts of about one length in a call, for the best order."""
 
+WARM_UP_TEXTS = 100
+
+ALONE = "alone"
+"""The argument of a process that measures text by text, whenever it is asked."""
+
 
 class Limits(msgspec.Struct, frozen=True):
-    """Sentences a second by the way they are laid out, and what each of them takes alone."""
+    """Sentences a second by the way they are laid out."""
 
     one_by_one: float
     packed: dict[int, float]
     best_order: float
-    alone_s: list[float]
 
     @property
     def packed_in_arrival_order(self) -> float:
@@ -44,6 +49,11 @@ class _Task(msgspec.Struct, frozen=True):
     backend: str
     texts: tuple[str, ...]
     threads: int
+
+    def load(self) -> tuple[Handler, list[Tokens]]:
+        variant = Path(self.variant)
+        handler = load_handler(variant, manifest_of(variant), self.backend, Threads(1, self.threads))
+        return handler, [handler.model.tokenizer(text) for text in self.texts]
 
 
 def engine_limits(variant: Path, backend: str, texts: Sequence[str], cores: Sequence[int]) -> Limits:
@@ -60,10 +70,53 @@ def engine_limits(variant: Path, backend: str, texts: Sequence[str], cores: Sequ
     return msgspec.json.decode(done.stdout, type=Limits)
 
 
+@contextmanager
+def engine_alone(
+    variant: Path, backend: str, texts: Sequence[str], cores: Sequence[int]
+) -> Iterator[Callable[[range], list[float]]]:
+    """A function that tells what each of a range of the texts takes alone, in seconds; measured when it is called.
+
+    The engine stays loaded in a process of its own on these cores, and does nothing between calls.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.engine", ALONE],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None, "this is a bug: both are pipes"
+    asks, answers = process.stdin, process.stdout
+
+    def tell(message: object) -> None:
+        asks.write(msgspec.json.encode(message) + b"\n")
+        asks.flush()
+
+    def measure(places: range) -> list[float]:
+        tell((places.start, places.stop))
+        return msgspec.json.decode(answers.readline(), type=list[float])
+
+    try:
+        tell(_Task(str(variant), backend, tuple(texts), len(cores)))
+        yield measure
+    finally:
+        asks.close()
+        process.wait()
+
+
+def _answer_alone() -> None:
+    """The other end: a line with the task, then one for each range of its texts."""
+    handler, tokens = msgspec.json.decode(sys.stdin.buffer.readline(), type=_Task).load()
+    _alone(handler, tokens[:WARM_UP_TEXTS])
+    for line in sys.stdin.buffer:
+        start, stop = msgspec.json.decode(line, type=tuple[int, int])
+        sys.stdout.buffer.write(msgspec.json.encode(_alone(handler, tokens[start:stop])) + b"\n")
+        sys.stdout.buffer.flush()
+
+
 def _measure(task: _Task) -> Limits:
-    variant = Path(task.variant)
-    handler = load_handler(variant, manifest_of(variant), task.backend, Threads(1, task.threads))
-    tokens = [handler.model.tokenizer(text) for text in task.texts]
+    handler, tokens = task.load()
     # Twice: engines that prepare themselves for each shape do so the first time.
     alone_s = [_alone(handler, tokens) for _ in range(2)][-1]
     packed = {budget: _speed(handler, list(arrival_order(tokens, budget)), len(tokens)) for budget in BUDGETS}
@@ -71,7 +124,6 @@ def _measure(task: _Task) -> Limits:
         one_by_one=len(tokens) / sum(alone_s),
         packed=packed,
         best_order=max(*packed.values(), _speed(handler, list(by_length(tokens, COMPANY)), len(tokens))),
-        alone_s=alone_s,
     )
 
 
@@ -112,5 +164,7 @@ def by_length(tokens: Sequence[Tokens], count: int) -> Iterator[Call]:
         yield [[text] for text in ordered[start : start + count]]
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.argv[1:] == [ALONE]:
+    _answer_alone()
+elif __name__ == "__main__":
     sys.stdout.buffer.write(msgspec.json.encode(_measure(msgspec.json.decode(sys.stdin.buffer.read(), type=_Task))))

@@ -153,8 +153,7 @@ def _conditions(comparison: Comparison, split: Split) -> dict[str, str]:
         "Model": comparison.candidates[0].manifest.model,
         "Data": f"{split.dataset}/{split.split}, {len(split.rows)} texts, {comparison.texts_per_request} per request",
         "Users": f"closed loop, exponential think time with a mean of {comparison.load.think_time_s * 1000:.0f} ms",
-        "Admission": f"429 once the estimated wait exceeds {comparison.queue_deadline_s * 1000:.0f} ms, "
-        "the same for every candidate",
+        "Admission": f"queue deadline of {comparison.queue_deadline_s * 1000:.0f} ms, the same for every candidate",
         "Cores of the server": ", ".join(map(str, server_cores)),
         "Cores of the load generator": ", ".join(map(str, client_cores)),
         **describe_machine(),

@@ -39,7 +39,7 @@ ThinkTime = Annotated[
     float, typer.Option("--think-time", min=0.0, help="Mean pause of a user between an answer and the next request, s.")
 ]
 QueueDeadline = Annotated[
-    float, typer.Option("--queue-deadline", min=0.001, help="Longest wait for the engine, s; longer is answered 429.")
+    float, typer.Option("--queue-deadline", min=0.001, help="By when requests are to be answered, s; those that would wait too long get 429.")
 ]
 LogFormat = Annotated[
     Literal["text", "json"],

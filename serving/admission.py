@@ -12,6 +12,10 @@ from serving.cost import NO_COST, Cost
 # Weight of the newest call of the engine in the moving averages; some tens of calls make up their memory.
 _WEIGHT = 0.05
 
+# Of the deadline, what the estimated wait may take. The estimate is of average requests on an average moment, and the
+# request's own call and its way back come on top: with all of the deadline, half of the answers came after it.
+WAIT_SHARE = 0.8
+
 
 class Gate:
     """Counts what is in flight and estimates how long a newcomer would wait for the engine.
@@ -58,14 +62,14 @@ class Gate:
 
     def admit(self) -> float:
         """Let a request in and return until when it may wait (monotonic seconds), or raise Overloaded."""
-        wait_s = self.estimated_wait_s()
+        wait_s, longest_s = self.estimated_wait_s(), WAIT_SHARE * self.queue_deadline_s
         if self.in_flight >= self.max_queue:
-            raise Overloaded("queue full", max(wait_s - self.queue_deadline_s, 0.05))
-        if wait_s > self.queue_deadline_s:
-            raise Overloaded("queue deadline", max(wait_s - self.queue_deadline_s, 0.05))
+            raise Overloaded("queue full", max(wait_s - longest_s, 0.05))
+        if wait_s > longest_s:
+            raise Overloaded("queue deadline", max(wait_s - longest_s, 0.05))
         self.in_flight += 1
         self.idle.clear()
-        # An estimate may be off by as much again before the worker, too, refuses the request.
+        # The estimate may be off by more than half before the worker, too, refuses the request.
         return time.monotonic() + 2 * self.queue_deadline_s
 
     def leave(self) -> None:

@@ -113,8 +113,21 @@ class _Raw:
         await self._function(scope, receive, send)
 
 
-def make_app(front: Front) -> Starlette:
+def make_app(front: Front) -> asgi.App:
     """The ASGI application; while it runs, so do the variants' workers."""
+    routes = _routes(front)
+
+    async def app(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        # The one path that nearly all requests take need not pass the router and three layers of middleware.
+        if scope.get("path") == "/invocations" and scope.get("method") == "POST":
+            await front.invocations(scope, receive, send)
+        else:
+            await routes(scope, receive, send)
+
+    return app
+
+
+def _routes(front: Front) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
