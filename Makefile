@@ -41,5 +41,5 @@ format: setup ## Format the code and write the generated documentation anew
 	$(BIN)/ruff format .
 	$(BIN)/python -m paretoserve.docs_tables
 
-clean: ## Remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
+clean: ## Remove the virtual environments and caches
+	rm -rf $(VENV) .envs .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -13,6 +13,7 @@
     │   └── UnsupportedCheckpoint the checkpoint is none that a recipe can read
     ├── BackendError              an engine failed to load, or failed on a batch
     │   └── GoldenMismatch        an engine runs, but answers differently from its recipe
+    ├── EnvironmentUnavailable    what an engine needs is not installed, or cannot be
     ├── Overloaded                the server is full: try again after a while
     ├── DeadlineExceeded          the answer would come too late to be of use
     ├── NotReady                  the variant is loading, restarting or draining
@@ -82,6 +83,10 @@ class BackendError(ParetoServeError):
 
 class GoldenMismatch(BackendError):
     """An engine runs, but its answers to the golden inputs are not those of the recipe."""
+
+
+class EnvironmentUnavailable(ParetoServeError):
+    """What an engine needs is not installed, or an environment that holds it cannot be made."""
 
 
 class Overloaded(ParetoServeError):

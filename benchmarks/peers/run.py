@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environments import EnvironmentUnavailable, environment
+from benchmarks.environments import environment
 from benchmarks.model import BenchmarkModel, benchmark_model
 from benchmarks.peers.base import MAX_BATCH, Peer
 from benchmarks.peers.catalogue import PEERS
@@ -21,7 +21,7 @@ from benchmarks.results import Result, make_result
 from benchmarks.sentences import Sentences, load_sentences
 from handlers.backends.base import Threads
 from handlers.handler import load_handler
-from model_store.errors import ParetoServeError
+from model_store.errors import EnvironmentUnavailable, ParetoServeError
 from model_store.manifest import read_manifest
 from paretoserve.compare import split_cores
 from paretoserve.progress import Report, progress

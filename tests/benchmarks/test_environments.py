@@ -1,13 +1,11 @@
 import stat
-import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks import environments
-from benchmarks.environments import EnvironmentUnavailable, environment, find_python
-
-VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+from benchmarks.environments import environment
+from model_store.errors import EnvironmentUnavailable
 
 
 @pytest.fixture
@@ -62,16 +60,3 @@ def test_what_cannot_be_installed_is_one_sentence_and_leaves_nothing_behind(fold
     with pytest.raises(EnvironmentUnavailable, match=r"^The environment of x cannot be made: no odd thing\.$"):
         environment("x", requirements(tmp_path, "odd==1\n"), "3.99")
     assert list(folder.iterdir()) == []
-
-
-def test_a_shim_that_stands_for_nothing_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shim = executable(tmp_path / "shims" / f"python{VERSION}", "exit 127")
-    real = executable(tmp_path / "real" / f"python{VERSION}", f'exec "{sys.executable}" "$@"')
-    monkeypatch.setenv("PATH", f"{shim.parent}:{real.parent}:/bin:/usr/bin")
-    assert find_python(VERSION) == Path(sys.executable)
-
-
-def test_a_python_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EnvironmentUnavailable, match=r"no python3\.99 on the PATH"):
-        find_python("3.99")

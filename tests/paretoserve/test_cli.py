@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ def paretoserve(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 def test_help_names_every_command() -> None:
     shown = paretoserve("--help").stdout
-    assert all(command in shown for command in ("demo", "build", "list", "serve", "load", "compare", "report"))
+    assert all(
+        command in shown for command in ("demo", "build", "list", "serve", "load", "compare", "report", "package")
+    )
 
 
 def test_list_shows_each_artifact_of_a_store(tiny_store: Path) -> None:
@@ -29,6 +32,11 @@ def test_list_shows_each_artifact_of_a_store(tiny_store: Path) -> None:
         (["report", "no-such-folder"], "report.json"),
         (["load", "http://127.0.0.1:9", "--data", "no-such.tsv"], "no file or folder 'no-such.tsv'"),
         (["build", "--checkpoint", "./no-such", "--data", "x.tsv", "--recipe", "dense"], "./no-such"),
+        (
+            ["build", "--checkpoint", "x", "--data", "x.tsv", "--recipe", "int8", "--backend", "torch"],
+            "'int8' writes nothing for backend 'torch'",
+        ),
+        (["env", "create", "tensorrt"], "no environment for 'tensorrt'; choose from torch, "),
     ],
 )
 def test_an_error_is_a_sentence_and_an_exit_code_never_a_traceback(arguments: list[str], message: str) -> None:
@@ -48,3 +56,29 @@ def test_a_port_in_use_is_told_before_anything_is_loaded(tiny_store: Path) -> No
         done = paretoserve("serve", str(tiny_store / "tiny" / "dense"), "--port", str(taken.getsockname()[1]))
     assert done.returncode == 1
     assert "choose another with --host and --port" in done.stderr
+
+
+def test_a_backend_whose_engine_is_nowhere_is_told_with_the_command_that_installs_it(
+    tiny_store: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny_store / "tiny" / "dense", tmp_path / "dense"))
+    manifest = folder / "variant.json"
+    manifest.write_text(manifest.read_text().replace('"onnxruntime"', '"deepsparse"'))
+    done = paretoserve("serve", f"{folder}@deepsparse")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: The engine of backend 'deepsparse' is not installed; run: paretoserve env create deepsparse.\n"
+    )
+
+
+def test_env_list_shows_what_runs_each_backend() -> None:
+    (torch, deepsparse) = (
+        next(line for line in paretoserve("env", "list").stdout.splitlines() if name in line)
+        for name in (" torchscript", " deepsparse")
+    )
+    assert "this interpreter" in torch
+    assert "not created" in deepsparse
+
+
+def test_env_remove_says_where_there_was_none() -> None:
+    assert paretoserve("env", "remove", "deepsparse").stdout == "deepsparse: there was none\n"

@@ -1,0 +1,31 @@
+"""Environments of the real engines, made on first use and kept in the clone: some take minutes to make."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from paretoserve.environments import create_environment
+
+FOLDER = Path(__file__).parents[1] / ".envs"
+
+
+def created(backend: str) -> Path:
+    """The interpreter of a backend's environment, made now unless an earlier run has made it.
+
+    A test that asks for it needs a timeout that leaves time for that, e.g. 600 s. `PARETOSERVE_ENVS` stays as it is.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PARETOSERVE_ENVS", str(FOLDER))
+        return create_environment(backend)
+
+
+def use_only(backends: Sequence[str], folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """From now on these backends run in their environments, and all others in our own interpreter.
+
+    `folder` is an empty one of the test's own; it finds them there.
+    """
+    for backend in backends:
+        made = created(backend).parents[1]
+        (folder / made.name).symlink_to(made)
+    patch.setenv("PARETOSERVE_ENVS", str(folder))
