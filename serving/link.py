@@ -44,6 +44,8 @@ SILENCE_S = 10.0
 WATCH_S = 0.5
 # How long a worker that has grown too large may take to finish what it has in hand.
 RETIRE_S = 5.0
+# What is run as a worker; for a backend that is a server of its own, a bridge to it.
+OWN_WORKER, BRIDGES = "serving.worker", {"torchserve": "serving.torchserve.worker"}
 
 
 @dataclass(slots=True)
@@ -201,7 +203,7 @@ class Link:
             self._spec.python,
             "-P",  # a folder named like one of our packages, where the server was started, must not be imported
             "-m",
-            "serving.worker",
+            BRIDGES.get(self._spec.backend, OWN_WORKER),
             str(connection_fd),
             msgspec.json.encode(config).decode(),
             pass_fds=[connection_fd, black_box_fd],

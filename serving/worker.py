@@ -22,15 +22,16 @@ import msgspec
 import psutil
 import uvloop
 
-from handlers.handler import RawRequest
 from handlers.user_code import UserCode
 from model_store.errors import ParetoServeError
 from model_store.store import manifest_of
 from serving.black_box import BlackBox
 from serving.cpu_plan import Split
+from serving.decoding import decode
+from serving.facts import facts_of
 from serving.loading import Loaded, load_fastest
 from serving.logs import configure_logs, place_of
-from serving.streams import Job, Streams, error_reply
+from serving.streams import Job, Streams
 from serving.wire import (
     DECODERS,
     Ask,
@@ -121,25 +122,15 @@ class Worker:
             self._wake()
 
     def _prepare(self, job: Job, ask: Ask) -> None:
-        started = time.monotonic()
-        self._black_box.board(self._decoder.slot, [job.id], started)
+        self._black_box.board(self._decoder.slot, [job.id], time.monotonic())
         try:
-            job.prepared = self._handler.prepare(
-                RawRequest(ask.body, ask.content_type, ask.accept, ask.protocol, ask.json_length)
-            )
-        except ParetoServeError as exc:
-            self._send_from_thread([error_reply(job, exc)])
-            return
-        except Exception as exc:  # noqa: BLE001  one request must not end the worker that others wait for
-            log.error("a request could not be decoded: this is a bug", extra={"exception": place_of(exc)})  # noqa: TRY400
-            bug = ParetoServeError("The server met a bug of its own on this body; its log says more.")
-            self._send_from_thread([error_reply(job, bug)])
-            return
+            reply = decode(self._handler, job, ask)
         finally:
             self._black_box.land(self._decoder.slot)
-        job.expires = min(job.expires, job.arrived + job.prepared.timeout_s)
-        job.tokenize_s = time.monotonic() - started
-        self._streams.put(job)
+        if reply is None:
+            self._streams.put(job)
+        else:
+            self._send_from_thread([reply])
 
     def _send_from_thread(self, messages: list[ToFront]) -> None:
         self._loop.call_soon_threadsafe(self._send, messages)
@@ -155,28 +146,6 @@ class Worker:
         while True:
             self._send([Beat(*self._streams.queued(), process.memory_info().rss)])
             await asyncio.sleep(self._config.beat_s)
-
-
-def _facts(config: WorkerConfig, loaded: Loaded, speeds: dict[Split, float]) -> dict[str, object]:
-    """What `/variants` shows of this worker."""
-    manifest, cost, info = loaded.handler.manifest, loaded.cost, loaded.handler.session_info
-    facts = msgspec.to_builtins(manifest)
-    # The golden inputs are for the worker; a reader of /variants wants the rest.
-    del facts["golden"], facts["artifacts"]
-    if artifact := manifest.artifacts.get(config.backend):
-        facts["artifact"] = {
-            "file": artifact.file,
-            "layout": artifact.layout,
-            "precision": artifact.precision,
-            "bytes": artifact.bytes,
-            "quality": msgspec.to_builtins(artifact.quality),
-        }
-    facts["cost"] = {name: getattr(cost, name) for name in cost.__struct_fields__}
-    facts["call_tokens"] = loaded.call_tokens
-    facts["split"] = str(loaded.split)
-    facts["measured_tokens_per_s"] = {str(split): round(speed) for split, speed in speeds.items()}
-    facts["engine"] = msgspec.to_builtins(info) if info else "the variant's own model_fn"
-    return facts  # type: ignore[no-any-return]
 
 
 def _die(error: BaseException | None) -> NoReturn:
@@ -204,7 +173,8 @@ def main() -> None:
             return
         loaded.handler.served_as = config.name
         load_s = time.monotonic() - started
-        ready = Ready(_facts(config, loaded, speeds), load_s, loaded.cost, loaded.call_tokens, loaded.split.streams)
+        facts = facts_of(config.backend, loaded, speeds)
+        ready = Ready(facts, load_s, loaded.cost, loaded.call_tokens, loaded.split.streams)
         # What is loaded stays; looking through it for garbage would only fill the caches with it.
         gc.collect()
         gc.freeze()

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,8 @@ def end(served: Front) -> None:
     if served.process.poll() is None:
         family = [*psutil.Process(served.process.pid).children(recursive=True), psutil.Process(served.process.pid)]
         for process in family:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # one may end the moment its parent does
+                process.kill()
         until_gone(family)
 
 

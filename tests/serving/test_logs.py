@@ -71,7 +71,7 @@ def test_a_bug_on_a_body_is_logged_by_its_place(dense: Path, tmp_path: Path) -> 
     with front([spec(write_code(copy_of(dense, tmp_path / "mine"), ODD))], log=log, log_format="json") as server:
         assert server.ask("a private text").status_code == 500
         place = the_line(log, logger="paretoserve.worker", level="ERROR")
-        assert "in _prepare" in place["exception"]
+        assert "in decode" in place["exception"]
         assert [place["pid"]] == server.worker_pids()
     assert "private" not in log.read_text()
 

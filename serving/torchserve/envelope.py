@@ -1,0 +1,61 @@
+"""What the bridge and the handler inside TorchServe say to each other: msgpack bodies, which TorchServe passes through.
+
+The handler lives in an archive of TorchServe's, with a file that says how it is to serve.
+"""
+
+import msgspec
+
+from serving.wire import Ask, BatchDone, Failed, Ready, Reply
+
+# Content types of the bridge's requests; what comes with another one is a client's own.
+ASK = "application/x-paretoserve-ask"
+INTRODUCE = "application/x-paretoserve-introduce"
+
+CONFIG_FILE = "paretoserve.json"
+
+
+class HandlerConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the handler serves what its archive holds.
+
+    `variant_dir` is relative to the archive, or absolute. Without `threads` the engine gets all cores that it may use.
+    A bridge names a `black_box` (a path, of so many `slots`) to note in what is being decoded and run.
+    """
+
+    backend: str
+    variant_dir: str = "."
+    threads: int | None = None
+    batch_tokens: int = 256
+    served_as: str | None = None
+    black_box: str | None = None
+    slots: int = 2
+
+
+class Question(msgspec.Struct, array_like=True):
+    """A request, and when it came to the bridge (monotonic seconds)."""
+
+    ask: Ask
+    arrived: float
+
+
+class Told(msgspec.Struct, array_like=True):
+    """An answer. The first of those that were computed together also tells the calls of the engine."""
+
+    reply: Reply
+    batches: list[BatchDone] = []
+
+
+class Introduction(msgspec.Struct, array_like=True):
+    """The process in which the handler runs, and what came of loading the variant."""
+
+    pid: int
+    said: Ready | Failed
+
+
+def encode(message: Question | Told | Introduction) -> bytes:
+    return _encoder.encode(message)
+
+
+_encoder = msgspec.msgpack.Encoder()
+decode_question = msgspec.msgpack.Decoder(Question).decode
+decode_told = msgspec.msgpack.Decoder(Told).decode
+decode_introduction = msgspec.msgpack.Decoder(Introduction).decode
