@@ -15,8 +15,9 @@ from serving.cost import NO_COST, Cost
 from serving.cpu_plan import Split
 from serving.warm_up import Rows, warm_up
 
-# Each split is measured this often for so long; the fastest counts, since others may have had the cores meanwhile.
-WINDOWS, WINDOW_S = 3, 0.2
+# Each split is measured this often for so long, with calls of so many tokens; the fastest counts, since others may have
+# had the cores meanwhile, and an engine may prepare itself in the first.
+WINDOWS, WINDOW_S, WINDOW_TOKENS = 3, 0.1, 128
 
 # With as good as the same speed, fewer streams of more threads answer a lone request sooner.
 CLEARLY_FASTER = 1.05
@@ -24,13 +25,12 @@ CLEARLY_FASTER = 1.05
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A variant, ready to answer. `tokens_per_s` is what was measured, of the splits that were."""
+    """A variant, ready to answer."""
 
     handler: Handler
     split: Split
     cost: Cost = NO_COST
     call_tokens: int = 1
-    tokens_per_s: float = 0.0
 
 
 def load_fastest(
@@ -41,32 +41,34 @@ def load_fastest(
     Raises:
         ParetoServeError: see `load_handler`.
     """
-    best: Loaded | None = None
+    kept: tuple[Split, Handler] | None = None
     speeds: dict[Split, float] = {}
     for split in sorted(splits, reverse=True):  # from many streams to few
-        handler = load_handler(folder, manifest, backend, Threads(*split))
+        handler = load_handler(folder, manifest, backend, Threads(*split), verify=kept is None)
         if not handler.batches:
             # The user's own model is asked one request at a time, and what its requests are is not known.
             return Loaded(handler, split), {}
-        loaded = _warmed_up(handler, split, batch_tokens, measure=len(splits) > 1)
-        speeds[split] = loaded.tokens_per_s
-        if best is None or CLEARLY_FASTER * loaded.tokens_per_s >= max(speeds.values()):
-            best, loaded = loaded, best or loaded
-        if loaded is not best:
-            loaded.handler.close()
-    assert best is not None, "this is a bug: a plan has at least one split"
-    return best, speeds if len(splits) > 1 else {}
+        if len(splits) > 1:
+            speeds[split] = max(_windows(handler, split.streams, batch_tokens))
+        if kept is None:
+            kept = split, handler
+        elif CLEARLY_FASTER * speeds[split] >= max(speeds.values()):
+            kept[1].close()
+            kept = split, handler
+        else:
+            handler.close()
+    assert kept is not None, "this is a bug: a plan has at least one split"
+    return _warmed_up(*kept, batch_tokens), speeds
 
 
-def _warmed_up(handler: Handler, split: Split, batch_tokens: int, measure: bool) -> Loaded:
+def _warmed_up(split: Split, handler: Handler, batch_tokens: int) -> Loaded:
     cost = warm_up(handler, batch_tokens, split.streams)
-    call_tokens = fastest_call_tokens(handler, cost, batch_tokens)
-    speed = max(_windows(handler, split.streams, mixed_call(handler, cost, call_tokens))) if measure else 0.0
-    return Loaded(handler, split, cost, call_tokens, speed)
+    return Loaded(handler, split, cost, fastest_call_tokens(handler, cost, batch_tokens))
 
 
-def _windows(handler: Handler, streams: int, rows: Rows) -> Iterator[float]:
+def _windows(handler: Handler, streams: int, batch_tokens: int) -> Iterator[float]:
     """Tokens a second, all streams busy, window by window."""
+    rows = mixed_call(handler, NO_COST, min(WINDOW_TOKENS, batch_tokens))
     tokens = sum(len(text) for row in rows for text in row)
     with ThreadPoolExecutor(streams) as pool:
         for _ in range(WINDOWS):

@@ -71,7 +71,7 @@ class Loader:
     clock: Clock = field(default_factory=Clock)
     sessions: dict[Split, TimedSession] = field(default_factory=dict)
 
-    def __call__(self, folder: Path, manifest: Manifest, backend: str, threads: Threads) -> Handler:
+    def __call__(self, folder: Path, manifest: Manifest, backend: str, threads: Threads, *, verify: bool) -> Handler:
         split = Split(threads.streams, threads.per_stream)
         assert split not in self.sessions, "loaded twice"
         info = SessionInfo("toy", "1", "float32", threads)
@@ -109,7 +109,6 @@ def test_the_clearly_faster_split_is_kept_and_the_others_are_closed(
     assert loader.open == [kept]
     assert loaded.handler.session_info == loader.sessions[kept].info
     assert measured == pytest.approx(speeds)
-    assert loaded.tokens_per_s == pytest.approx(speeds[kept])
 
 
 @pytest.mark.parametrize(
