@@ -88,29 +88,48 @@ def observed_ranges(graph: ModelProto, tensors: list[str], inputs: Iterable[Pack
     return ranges
 
 
+# Of a weight's byte. Processors without VNNI add two products of bytes in 16 bits, which saturate with weights of twice
+# that; the answers of the same file would depend on the processor.
+LARGEST_WEIGHT = 63
+
+
 def rounded(weight: Floats, axis: int) -> tuple[NDArray[np.int8], Floats]:
     """`weight` (a matrix) as signed bytes, and the scales, one per index of `axis`."""
     largest = np.abs(weight).max(axis=1 - axis, keepdims=True)
-    scales = np.maximum(largest, _SMALLEST).astype(np.float32) / np.float32(127)
+    scales = np.maximum(largest, _SMALLEST).astype(np.float32) / np.float32(LARGEST_WEIGHT)
     return np.rint(weight / scales).astype(np.int8), scales
 
 
-class _Quantizer:
-    """Writes the nodes of a quantized graph; `constants` are those of the float graph, replaced one by one."""
+class GraphRewriter:
+    """Writes the nodes of a graph anew; its constants are those of the old one, replaced one by one."""
 
     def __init__(self, graph: ModelProto) -> None:
-        self._float_graph = graph
+        self._old = graph
         self._constants = {constant.name: constant for constant in graph.graph.initializer}
         self.nodes: list[NodeProto] = []
 
     def graph(self) -> ModelProto:
         written = ModelProto()
-        written.CopyFrom(self._float_graph)
+        written.CopyFrom(self._old)
         del written.graph.node[:], written.graph.initializer[:]
         written.graph.node.extend(self.nodes)
         written.graph.initializer.extend(self._constants.values())
         return written
 
+    def _op(self, kind: str, name: str, *inputs: str, **attributes: int) -> str:
+        self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
+        return name
+
+    def _constant(self, name: str, value: Array) -> str:
+        self._constants[name] = numpy_helper.from_array(np.asarray(value, order="C"), name)
+        return name
+
+    def _take(self, name: str) -> Floats:
+        weight: Floats = numpy_helper.to_array(self._constants.pop(name))
+        return weight
+
+
+class _Quantizer(GraphRewriter):
     def add_linear(self, node: NodeProto, observed: Range) -> None:
         source, weight = node.input
         values, scales = rounded(self._take(weight), axis=1)
@@ -140,15 +159,3 @@ class _Quantizer:
         scale = self._op("Gather", f"{node.name}.scale", self._constant(f"{table}.scale", scales), ids)
         word = self._op("Cast", f"{node.name}.float", word, to=onnx.TensorProto.FLOAT)
         self._op("Mul", node.output[0], word, scale)
-
-    def _op(self, kind: str, name: str, *inputs: str, **attributes: int) -> str:
-        self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
-        return name
-
-    def _constant(self, name: str, value: Array) -> str:
-        self._constants[name] = numpy_helper.from_array(np.asarray(value, order="C"), name)
-        return name
-
-    def _take(self, name: str) -> Floats:
-        weight: Floats = numpy_helper.to_array(self._constants.pop(name))
-        return weight

@@ -51,4 +51,6 @@ def quantize_ir(model: openvino.Model, inputs: Sequence[Packed], report: Report)
             nncf.Dataset(inputs, counted),
             model_type=nncf.ModelType.TRANSFORMER,
             subset_size=len(inputs),
+            # Weights of seven bits: with eight, products saturate on processors without VNNI.
+            advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE),
         )
