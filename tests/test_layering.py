@@ -20,9 +20,10 @@ MAY_IMPORT = {
     "model_store": ("model_store",),
     "loadtest": ("loadtest",),
 }
-EXCEPTIONS = {"handlers.backends.torch": ("model_store.bert",)}
+TORCH_BACKENDS = tuple(f"handlers.backends.{name}" for name in ("torch", "torch_compiled", "torch_cuda", "torchscript"))
+EXCEPTIONS = dict.fromkeys(TORCH_BACKENDS, ("model_store.bert",))
 
-MAY_IMPORT_TORCH = ("model_store.recipes", "model_store.bert", "handlers.backends.torch", "paretoserve.demo")
+MAY_IMPORT_TORCH = ("model_store.recipes", "model_store.bert", *TORCH_BACKENDS, "paretoserve.demo")
 LEAVES = ("model_store.manifest", "model_store.errors")
 
 
@@ -88,7 +89,7 @@ def test_the_manifest_is_a_leaf(leaf: str) -> None:
     assert others <= {"msgspec", *LEAVES}
 
 
-def test_only_recipes_and_the_torch_backend_import_torch() -> None:
+def test_only_recipes_and_the_backends_of_torch_import_torch() -> None:
     assert {name for name in importers_of("torch") if not within(name, MAY_IMPORT_TORCH)} == set()
 
 

@@ -10,9 +10,25 @@ from model_store.manifest import Layout
 
 BACKENDS = {
     "torch": "handlers.backends.torch",
+    "torch-compiled": "handlers.backends.torch_compiled",
+    "torch-cuda": "handlers.backends.torch_cuda",
+    "torchscript": "handlers.backends.torchscript",
     "onnxruntime": "handlers.backends.onnxruntime",
     "openvino": "handlers.backends.openvino",
+    "deepsparse": "handlers.backends.deepsparse",
 }
+
+# Backends that run the artifacts of another one.
+_ARTIFACT_OF = {
+    "torch-compiled": "torch",
+    "torch-cuda": "torch",
+    "torchserve": "torch",
+}
+
+
+def artifact_of(backend: str) -> str:
+    """Under which name a manifest has the artifact that this backend runs."""
+    return _ARTIFACT_OF.get(backend, backend)
 
 
 def open_session(backend: str, artifact: Path, precision: str, threads: Threads, layout: Layout = "packed") -> Session:
@@ -29,6 +45,6 @@ def open_session(backend: str, artifact: Path, precision: str, threads: Threads,
     except ModuleNotFoundError as exc:
         raise BackendError(
             f"The engine of backend {backend!r} is not installed here ({exc.name} is missing); "
-            f"run: pip install 'paretoserve[{backend}]'."
+            f"run: paretoserve env create {backend}."
         ) from exc
     return cast(OpenSession, module.open_session)(artifact, precision, threads, layout)

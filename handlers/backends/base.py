@@ -29,7 +29,9 @@ class SessionInfo:
     """What is really running. `executed_precision` is read back from the engine, not copied from the manifest.
 
     An engine that prepares itself for every new width of rows states a `width_step`: rows come in multiples of it.
-    A session with a `grid` takes padded rows, in these shapes; without one it takes packed rows.
+    A session with a `grid` takes padded rows, in these shapes; without one it takes packed rows. `operators` counts
+    what a call executes by type, `integer_operators` those of them that compute with integers; both are empty where
+    the engine does not tell. `instruction_set` is the widest that its kernels use, or that it could use.
     """
 
     engine: str
@@ -38,6 +40,9 @@ class SessionInfo:
     threads: Threads
     width_step: int = 1
     grid: Grid | None = None
+    instruction_set: str = ""
+    operators: Mapping[str, int] = field(default_factory=dict)
+    integer_operators: Mapping[str, int] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -1,11 +1,16 @@
 """ONNX Runtime on the CPU. It executes a graph in the precisions its operators state."""
 
+import tempfile
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 import onnxruntime as ort
 
 from handlers.backends.base import Batch, Logits, SessionInfo, Threads
+from handlers.backends.processor import instruction_set
 from handlers.backends.signature import Port, Signature, read_signature
 from model_store.errors import BackendError
 from model_store.manifest import Layout
@@ -15,11 +20,21 @@ SLOW_FUSIONS = ["SkipLayerNormFusion"]
 
 
 class OnnxRuntimeSession:
-    def __init__(self, session: ort.InferenceSession, precision: str, threads: Threads, signature: Signature) -> None:
+    def __init__(self, session: ort.InferenceSession, threads: Threads, signature: Signature) -> None:
         self._session = session
         self._signature = signature
         self._output = session.get_outputs()[signature.output].name
-        self.info = SessionInfo("onnxruntime", ort.__version__, precision, threads, grid=signature.grid())
+        operators, integer = _executed(session, signature, self._output)
+        self.info = SessionInfo(
+            "onnxruntime",
+            ort.__version__,
+            "int8" if integer else "fp32",
+            threads,
+            grid=signature.grid(),
+            instruction_set=instruction_set(),
+            operators=operators,
+            integer_operators=integer,
+        )
 
     def run(self, batch: Batch) -> Logits:
         try:
@@ -30,6 +45,30 @@ class OnnxRuntimeSession:
 
     def close(self) -> None:
         del self._session
+
+
+def _executed(session: ort.InferenceSession, signature: Signature, output: str) -> tuple[Counter[str], Counter[str]]:
+    """What one call executes: operators by type, and those of them that are fed with bytes.
+
+    Read off the engine's own profile of a call with one token, since its optimized graph is not to be had otherwise.
+    The profile ends with that call.
+    """
+    session.run([output], signature.feeds(signature.one_token()))
+    profile = Path(session.end_profiling())
+    try:
+        events = msgspec.json.decode(profile.read_bytes(), type=list[dict[str, Any]])
+    finally:
+        profile.unlink()
+    executed = [event["args"] for event in events if event["name"].endswith("_kernel_time")]
+    return (
+        Counter(one["op_name"] for one in executed),
+        Counter(one["op_name"] for one in executed if _is_integer(one["input_type_shape"])),
+    )
+
+
+def _is_integer(inputs: list[dict[str, Any]]) -> bool:
+    """Whether an operator computes with bytes; one that only makes floats of them has one such input, and floats."""
+    return sum(bool({"int8", "uint8"} & one.keys()) for one in inputs) > 1
 
 
 def _signature(session: ort.InferenceSession, file: str, layout: Layout) -> Signature:
@@ -53,13 +92,18 @@ def open_session(artifact: Path, precision: str, threads: Threads, layout: Layou
     # Its softmax makes denormal numbers of masked attention, which cost processors of some makes a hundred times what
     # others do: packed rows ran at two thirds of their speed. Threads born after the session inherit the setting.
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
-    options.log_severity_level = 3
-    try:
-        session = ort.InferenceSession(
-            artifact, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS
-        )
-    except Exception as exc:
-        # Its message holds the whole path, which is none of a client's business.
-        reason = str(exc).replace(str(artifact), artifact.name)
-        raise BackendError(f"ONNX Runtime cannot load {artifact.name!r}: {reason}") from exc
-    return OnnxRuntimeSession(session, precision, threads, _signature(session, artifact.name, layout))
+    options.log_severity_level = 4  # errors are raised, and need not be printed besides
+    options.enable_profiling = True
+    with tempfile.TemporaryDirectory() as folder:
+        options.profile_file_prefix = f"{folder}/profile"
+        try:
+            session = ort.InferenceSession(
+                artifact, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS
+            )
+            return OnnxRuntimeSession(session, threads, _signature(session, artifact.name, layout))
+        except BackendError:
+            raise
+        except Exception as exc:
+            # Its message holds the whole path, which is none of a client's business.
+            reason = str(exc).replace(str(artifact), artifact.name)
+            raise BackendError(f"ONNX Runtime cannot load {artifact.name!r}: {reason}") from exc

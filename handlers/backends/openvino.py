@@ -1,12 +1,16 @@
 """OpenVINO on the CPU, with the execution precision pinned: left alone it runs bf16 on some processors."""
 
+import re
 import threading
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino as ov
 
 from handlers.backends.base import Batch, Logits, SessionInfo, Threads
+from handlers.backends.processor import instruction_set
 from handlers.backends.signature import INPUT_NAMES, Port, Signature, read_signature
 from handlers.packing import Int64Array, PackedBatch
 from model_store.errors import BackendError
@@ -14,6 +18,8 @@ from model_store.manifest import Layout
 
 # The parts of a graph that are not quantized run in this; an INT8 graph's integer parts stay integer.
 _FLOAT_PRECISION = {"fp32": "f32", "int8": "f32", "bf16": "bf16", "int8+bf16": "bf16"}
+
+_INSTRUCTION_SET = re.compile(r"(?:sse|avx|amx)\w*(?=_)")
 
 # OpenVINO compiles its kernels anew for each shape it meets, which takes an INT8 graph ten times as long as running
 # them. With rows in steps of 16 tokens (the height of a tile of the AMX units) a server meets all shapes at warm-up.
@@ -38,6 +44,7 @@ class OpenVinoSession:
             threads,
             width_step=1 if grid else WIDTH_STEP,
             grid=grid,
+            **_executed(compiled),
         )
 
     def run(self, batch: Batch) -> Logits:
@@ -57,6 +64,21 @@ class OpenVinoSession:
     def close(self) -> None:
         self._local = threading.local()
         del self._compiled
+
+
+def _executed(compiled: ov.CompiledModel) -> dict[str, Any]:
+    """Of the graph as it was compiled: operators by type, those that are integer, and the kernels' instruction set."""
+    nodes = [node.get_rt_info() for node in compiled.get_runtime_model().get_ops()]
+    kinds = [(str(node["layerType"].value), str(node["primitiveType"].value)) for node in nodes]
+    computing = [(kind, kernel) for kind, kernel in kinds if kind not in ("Const", "Input", "Output")]
+    # A kernel is called like `brgemm_avx512_amx_I8`: its kind, the instructions that it was made for, its precision.
+    integer = [kind for kind, kernel in computing if kernel.lower().endswith(("_i8", "_u8"))]
+    sets = Counter(found[0] for _, kernel in computing if (found := _INSTRUCTION_SET.search(kernel)))
+    return {
+        "operators": Counter(kind for kind, _ in computing),
+        "integer_operators": Counter(integer),
+        "instruction_set": sets.most_common(1)[0][0] if sets else instruction_set(),
+    }
 
 
 def _to_power_of_two(cls_index: Int64Array) -> Int64Array:
@@ -104,4 +126,10 @@ def open_session(artifact: Path, precision: str, threads: Threads, layout: Layou
         # Its message is a trace through its own sources that ends with the reason, which may hold the whole path.
         reason = str(exc).replace(str(artifact), artifact.name).strip().splitlines()[-1]
         raise BackendError(f"OpenVINO cannot load {artifact.name!r}: {reason}") from exc
+    executed = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    if executed != _FLOAT_PRECISION[precision]:
+        raise BackendError(
+            f"OpenVINO runs {executed} on this processor where {artifact.name!r} is for {_FLOAT_PRECISION[precision]}; "
+            "serve another variant here, or build this one without OpenVINO."
+        )
     return OpenVinoSession(compiled, precision, threads, _signature(compiled, artifact.name, layout))

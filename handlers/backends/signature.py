@@ -50,6 +50,16 @@ class Signature:
         """Of a batch's arrays those that the graph takes, in the types that it takes."""
         return {name: arrays[name].astype(dtype, copy=False) for name, dtype in self.dtypes.items()}
 
+    def one_token(self) -> dict[str, Int64Array]:
+        """The arrays of the smallest call: one token, in as many places as the graph fixes."""
+        shape = (self.rows or 1, self.width or 1)
+        arrays: dict[str, Int64Array] = {name: np.zeros(shape, np.int64) for name in self.dtypes}
+        if "cls_index" in arrays:
+            arrays["cls_index"] = np.zeros(1, np.int64)
+        for name in {"segment_ids", "attention_mask"} & arrays.keys():
+            arrays[name][:] = 1
+        return arrays
+
     def grid(self, width_step: int = 1, *, doubling: bool = False) -> Grid | None:
         """The shapes of padded calls, with what the engine wants where the graph leaves them open."""
         return Grid(self.rows, self.width, width_step, doubling) if self.layout == "padded" else None

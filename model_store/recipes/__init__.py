@@ -1,7 +1,15 @@
 """What makes variants: one file per recipe, by name."""
 
+from model_store.recipes import bf16 as _bf16
+from model_store.recipes import dense as _dense
+from model_store.recipes import int8 as _int8
 from model_store.recipes.base import Recipe
-from model_store.recipes.dense import dense
-from model_store.recipes.int8 import int8
 
-RECIPES: dict[str, Recipe] = {"dense": dense, "int8": int8}
+RECIPES: dict[str, Recipe] = {"dense": _dense.dense, "bf16": _bf16.bf16, "int8": _int8.int8}
+
+WRITTEN: dict[str, tuple[str, ...]] = {
+    "dense": tuple(_dense.WRITERS),
+    "bf16": tuple(_bf16.WRITERS),
+    "int8": tuple(_int8.WRITERS),
+}
+"""The backends that each recipe can write an artifact for."""

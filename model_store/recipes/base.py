@@ -19,16 +19,23 @@ Text = tuple[str, str | None]
 Report = Callable[[str, float], None]
 """Called with what is being done and the fraction of the recipe behind it, 0 to 1."""
 
+DEFAULT_BACKENDS = ("torch", "onnxruntime", "openvino")
+"""For which artifacts are written unless others are asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecipeInput:
-    """`checkpoint` and `out_dir` exist; `calibration` are texts of the train split, the same for every recipe."""
+    """`checkpoint` and `out_dir` exist; `calibration` are texts of the train split, the same for every recipe.
+
+    `backends` are those to write artifacts for, as many of them as the recipe knows.
+    """
 
     checkpoint: Path
     calibration: tuple[Text, ...]
     out_dir: Path
     report: Report
     max_tokens: int = 128
+    backends: tuple[str, ...] = DEFAULT_BACKENDS
 
     def token_limit(self, config: BertConfig) -> int:
         """Where texts are cut: what was asked for, or less if the checkpoint has fewer positions."""

@@ -8,6 +8,8 @@ Three things are decided here, once for every engine: query, key and value come 
 attention's scale is folded into the query's weights; the mask is computed once and shared by all layers.
 """
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +19,24 @@ from onnx import TensorProto, helper, numpy_helper
 
 from model_store.bert import PACKED_INPUTS, BertClassifier
 
-# Of the engines we run: LayerNormalization is an operator since opset 17, Gelu since 20.
-OPSET, IR_VERSION = 20, 10
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a graph is written for an engine.
+
+    LayerNormalization is an operator since opset 17, Gelu since 20; before, both are written as what they are made of.
+    `compares` is whether the engine has operators that compare integers.
+    """
+
+    opset: int
+    ir_version: int
+    compares: bool = True
+
+
+MODERN = Dialect(20, 10)
+
+# DeepSparse reads what PyTorch exported in its day, and runs comparisons outside of what it compiles.
+DEEPSPARSE = Dialect(14, 7, compares=False)
 
 WORD_EMBEDDINGS = "embeddings.word"
 
@@ -31,13 +49,17 @@ Array = NDArray[np.float32] | NDArray[np.int64]
 class _Graph:
     """A graph under construction: each `op` appends one node and returns the name of its output."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
 
     def constant(self, name: str, value: Array) -> str:
         self.constants[name] = numpy_helper.from_array(np.asarray(value, order="C"), name)
         return name
+
+    def number(self, value: float) -> str:
+        return self.constant(f"number_{value:g}", np.array(value, np.float32))
 
     def ints(self, *values: int) -> str:
         return self.constant("ints_" + "_".join(map(str, values)), np.array(values, np.int64))
@@ -46,17 +68,35 @@ class _Graph:
         self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
         return name
 
-    def split(self, name: str, source: str, parts: list[str]) -> None:
-        self.nodes.append(helper.make_node("Split", [source], parts, name=name, axis=-1, num_outputs=len(parts)))
+    def split(self, name: str, source: str, parts: list[str], size: int) -> None:
+        sizes = self.ints(*[size] * len(parts))
+        self.nodes.append(helper.make_node("Split", [source, sizes], parts, name=name, axis=-1))
+
+    def gelu(self, name: str, x: str) -> str:
+        if self.dialect.opset >= 20:
+            return self.op("Gelu", name, x)
+        error = self.op("Erf", f"{name}.erf", self.op("Div", f"{name}.scaled", x, self.number(math.sqrt(2))))
+        product = self.op("Mul", f"{name}.product", x, self.op("Add", f"{name}.shifted", error, self.number(1)))
+        return self.op("Mul", name, product, self.number(0.5))
+
+    def layer_norm(self, name: str, x: str, weight: str, bias: str, epsilon: float) -> str:
+        if self.dialect.opset >= 17:
+            return self.op("LayerNormalization", name, x, weight, bias, axis=-1, epsilon=epsilon)
+        centred = self.op("Sub", f"{name}.centred", x, self.op("ReduceMean", f"{name}.mean", x, axes=[-1]))
+        squared = self.op("Pow", f"{name}.squared", centred, self.number(2))
+        variance = self.op("ReduceMean", f"{name}.variance", squared, axes=[-1])
+        spread = self.op("Sqrt", f"{name}.spread", self.op("Add", f"{name}.positive", variance, self.number(epsilon)))
+        weighted = self.op("Mul", f"{name}.weighted", self.op("Div", f"{name}.scaled", centred, spread), weight)
+        return self.op("Add", name, weighted, bias)
 
 
 class _Writer:
     """Writes the packed classifier of `model` into a graph, part by part; each part returns its output's name."""
 
-    def __init__(self, model: BertClassifier) -> None:
+    def __init__(self, model: BertClassifier, dialect: Dialect) -> None:
         self._config = model.config
         self._weights = {name: weight.detach().cpu().numpy() for name, weight in model.state_dict().items()}
-        self._graph = _Graph()
+        self._graph = _Graph(dialect)
 
     def write(self) -> onnx.ModelProto:
         mask, hidden = self._mask(), self._embeddings()
@@ -71,18 +111,33 @@ class _Writer:
             [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["requests", len(self._config.labels)])],
             list(self._graph.constants.values()),
         )
+        dialect = self._graph.dialect
         return helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="paretoserve"
+            graph,
+            opset_imports=[helper.make_opsetid("", dialect.opset)],
+            ir_version=dialect.ir_version,
+            producer_name="paretoserve",
         )
 
     def _mask(self) -> str:
         """(rows, 1, tokens, tokens): 0 inside a segment, `MASKED` across."""
         op, graph = self._graph.op, self._graph
+        if not graph.dialect.compares:
+            return self._arithmetic_mask()
         queries = op("Unsqueeze", "mask.queries", "segment_ids", graph.ints(1, 3))
         keys = op("Unsqueeze", "mask.keys", "segment_ids", graph.ints(1, 2))
         same = op("Equal", "mask.same", queries, keys)
         allowed = graph.constant("mask.allowed", np.array(0.0, np.float32))
         return op("Where", "mask", same, allowed, graph.constant("mask.masked", np.array(MASKED, np.float32)))
+
+    def _arithmetic_mask(self) -> str:
+        """The same with more than `MASKED` across: the square of how many segments two tokens are apart."""
+        op, graph = self._graph.op, self._graph
+        segments = op("Cast", "mask.segments", "segment_ids", to=TensorProto.FLOAT)
+        queries = op("Unsqueeze", "mask.queries", segments, graph.ints(1, 3))
+        keys = op("Unsqueeze", "mask.keys", segments, graph.ints(1, 2))
+        apart = op("Pow", "mask.apart", op("Sub", "mask.difference", queries, keys), graph.number(2))
+        return op("Mul", "mask", apart, graph.number(MASKED))
 
     def _embeddings(self) -> str:
         words = self._lookup("word", "input_ids")
@@ -100,7 +155,7 @@ class _Writer:
         mixed = self._attention(layer, hidden, mask)
         hidden = self._residual(f"{name}.attention.output", mixed, hidden, f"{prefix}.attention.output")
         inner = self._linear(f"{name}.intermediate", hidden, *self._pair(f"{prefix}.intermediate.dense"))
-        inner = self._graph.op("Gelu", f"{name}.gelu", inner)
+        inner = self._graph.gelu(f"{name}.gelu", inner)
         return self._residual(f"{name}.output", inner, hidden, f"{prefix}.output")
 
     def _attention(self, layer: int, hidden: str, mask: str) -> str:
@@ -109,7 +164,7 @@ class _Writer:
         heads, size = self._config.heads[layer], self._config.head_size
         qkv = self._linear(f"{name}.qkv", hidden, *self._query_key_value(layer))
         parts = [f"{name}.query", f"{name}.key", f"{name}.value"]
-        self._graph.split(f"{name}.split", qkv, parts)
+        self._graph.split(f"{name}.split", qkv, parts, heads * size)
         query, key, value = (
             self._graph.op("Reshape", f"{p}.split", p, self._graph.ints(0, 0, heads, size)) for p in parts
         )
@@ -150,21 +205,19 @@ class _Writer:
     def _layer_norm(self, name: str, inner: str, prefix: str) -> str:
         weight, bias = self._pair(prefix)
         operands = self._graph.constant(f"{name}.weight", weight), self._graph.constant(f"{name}.bias", bias)
-        return self._graph.op(
-            "LayerNormalization", name, inner, *operands, axis=-1, epsilon=self._config.layer_norm_eps
-        )
+        return self._graph.layer_norm(name, inner, *operands, self._config.layer_norm_eps)
 
     def _pair(self, prefix: str) -> tuple[Array, Array]:
         return self._weights[f"{prefix}.weight"], self._weights[f"{prefix}.bias"]
 
 
-def onnx_graph(model: BertClassifier) -> onnx.ModelProto:
+def onnx_graph(model: BertClassifier, dialect: Dialect = MODERN) -> onnx.ModelProto:
     """`model` as an ONNX graph, packed layout, fp32, all shapes dynamic.
 
     Inputs `input_ids, position_ids, token_type_ids, segment_ids` int64 (rows, tokens) and `cls_index` int64
     (requests,); output `logits` float32 (requests, labels).
     """
-    return _Writer(model).write()
+    return _Writer(model, dialect).write()
 
 
 def save_onnx(graph: onnx.ModelProto, path: Path) -> None:

@@ -15,12 +15,17 @@ ENGINES = ("torch", "onnxruntime", "openvino")
 
 def build_dense(folder: Path) -> Path:
     """A dense variant with an artifact for every engine; its checkpoint lies in `folder / "tiny"`."""
+    (variant,) = build_tiny(folder, "dense")
+    return variant
+
+
+def build_tiny(folder: Path, *recipes: str, backends: tuple[str, ...] | None = None) -> list[Path]:
+    """Variants of a tiny checkpoint, which lies in `folder / "tiny"`."""
     checkpoint = tiny_checkpoint(folder / "tiny")
     data = folder / "data.csv"
     with data.open("w", newline="") as file:
         csv.writer(file).writerows([("text", "label"), *((text, i % 2) for i, (text, _) in enumerate(TEXTS))])
-    (variant,) = build(BuildRequest(str(checkpoint), str(data), ("dense",), folder / "store"))
-    return variant
+    return build(BuildRequest(str(checkpoint), str(data), recipes, folder / "store", backends=backends))
 
 
 def copy_of(variant: Path, folder: Path) -> Path:
