@@ -91,6 +91,14 @@ def front(rounds: Rounds = 3, seconds: Seconds = 5.0, out: Out = RESULTS) -> Non
 
 
 @app.command()
+def sparse(rounds: Rounds = 5, seconds: Seconds = 10.0, out: Out = RESULTS) -> None:
+    """A pruned model in DeepSparse beside the dense one, there and in ONNX Runtime."""
+    from benchmarks.sparse import measure_sparse
+
+    _write(measure_sparse(rounds, seconds), out)
+
+
+@app.command()
 def report() -> None:
     """Write docs/performance.md from the results."""
     from benchmarks.report import PAGE, write_page

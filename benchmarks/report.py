@@ -167,6 +167,28 @@ def _times(figures: dict[str, Any]) -> tuple[str, str]:
     return f"{figures['p95_ms']['median']:.0f} ms", f"{figures['one_client_p50_ms']['median']:.1f} ms"
 
 
+def _sparse(result: Result) -> str:
+    summary = result.summary
+    head = ("Sparse over", "packed sentences", "fixed shape")
+    rows = [
+        (
+            "itself, dense",
+            _spread(summary["sparse_over_its_own_dense"]),
+            _spread(summary["fixed_sparse_over_its_own_dense"]),
+        ),
+        ("ONNX Runtime, dense", _spread(summary["sparse_over_dense_onnxruntime"]), "not measured"),
+    ]
+    speeds = [
+        (name, *(_spread(one[name], 0) if name in one else "not measured" for one in summary["texts_per_s"].values()))
+        for name in summary["texts_per_s"]["sentences"]
+    ]
+    return (
+        f"How much faster DeepSparse is with 90 % of the weights pruned. {result.settings['model']}. The fixed shape "
+        f"is {result.settings['fixed']}.\n\n{_table(head, rows)}\n"
+        + _table(("Texts/s", "packed sentences", "fixed shape"), speeds)
+    )
+
+
 _SECTIONS: dict[str, tuple[str, Callable[[Result], str]]] = {
     "overhead": ("Beside the engine alone", _overhead),
     "peers": ("Beside other servers", _peers),
@@ -174,6 +196,7 @@ _SECTIONS: dict[str, tuple[str, Callable[[Result], str]]] = {
     "kills": ("Workers that die", _kills),
     "cores": ("A second core", _cores),
     "front": ("The front", _front),
+    "sparse": ("Sparse weights", _sparse),
 }
 
 

@@ -1,32 +1,40 @@
-"""Build variants: a recipe writes artifacts, the handler that will serve them measures them, a manifest says it all."""
+"""Build variants: a recipe writes artifacts, the engine that will serve them measures them, a manifest says it all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
-from handlers.backends import open_session
-from handlers.backends.base import Logits, Threads
-from handlers.classification import TextClassifier
-from handlers.handler import Handler, golden_logits
-from handlers.tokenizer import TextTokenizer
+from handlers.measure import Trial
 from model_store.checkpoint import fetch_checkpoint
 from model_store.data import Columns, Data, Row, Split, load_data
 from model_store.errors import ParetoServeError
-from model_store.manifest import Artifact, GoldenInput, Layout, Manifest, Quality, sha256_of, write_manifest
+from model_store.manifest import Artifact, GoldenInput, Manifest, Quality, sha256_of, write_manifest
 from model_store.store import staging
 from model_store.tokenizer import TOKENIZER_FILE
+from paretoserve.environments import interpreter_for
+from paretoserve.measurement import measured_logits
 from paretoserve.progress import Report, progress
 from serving.cpu_plan import usable_cores
 
+if TYPE_CHECKING:
+    from model_store.recipes.base import BuiltArtifact
+
 GOLDEN_INPUTS = 4
+
+Text = tuple[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """Build `recipes` from a checkpoint (a folder or a Hub id) and data (a file, a folder or a Hub id)."""
+    """Build `recipes` from a checkpoint (a folder or a Hub id) and data (a file, a folder or a Hub id).
+
+    `backends` are those to write artifacts for; unless some are named, each recipe writes those of the default ones
+    that it can.
+    """
 
     checkpoint: str
     data: str
@@ -35,25 +43,49 @@ class BuildRequest:
     name: str | None = None
     columns: Columns = Columns()
     max_tokens: int = 128
+    backends: tuple[str, ...] | None = None
 
 
 def build(request: BuildRequest) -> list[Path]:
     """Build every recipe of a request; the folders of the variants, in the order asked.
 
     Raises:
-        ParetoServeError: an unknown recipe, a checkpoint or data that cannot be read, an engine that fails.
+        ParetoServeError: an unknown recipe, one that has nothing for a backend, an engine that is missing or fails, a
+            checkpoint or data that cannot be read.
     """
-    # Recipes bring torch and the quantizers along, which only building needs.
     from model_store.bert_config import read_config
-    from model_store.recipes import RECIPES
 
     for name in request.recipes:
-        if name not in RECIPES:
-            raise ParetoServeError(f"There is no recipe {name!r}; choose from {', '.join(RECIPES)}.")
+        backends_of(name, request.backends)
     checkpoint = fetch_checkpoint(request.checkpoint)
     data = load_data(request.data, read_config(checkpoint).labels, request.columns)
     model = request.name or checkpoint.resolve().name
     return [build_variant(request, checkpoint, data, model, recipe) for recipe in request.recipes]
+
+
+def backends_of(recipe: str, asked: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The backends that a recipe writes artifacts for, with an engine to measure each: those asked for, or the default.
+
+    Raises:
+        ParetoServeError: there is no such recipe, or it has nothing for a backend that was asked for.
+        EnvironmentUnavailable: an engine is not installed.
+    """
+    # Recipes bring torch and the quantizers along, which only building needs.
+    from model_store.recipes import RECIPES, WRITTEN
+    from model_store.recipes.base import DEFAULT_BACKENDS
+
+    if recipe not in RECIPES:
+        raise ParetoServeError(f"There is no recipe {recipe!r}; choose from {', '.join(RECIPES)}.")
+    for backend in asked or ():
+        if backend not in WRITTEN[recipe]:
+            raise ParetoServeError(
+                f"Recipe {recipe!r} writes nothing for backend {backend!r}; it can write for "
+                f"{', '.join(WRITTEN[recipe])}."
+            )
+    backends = asked or tuple(backend for backend in DEFAULT_BACKENDS if backend in WRITTEN[recipe])
+    for backend in backends:
+        interpreter_for(backend)
+    return backends
 
 
 def build_variant(
@@ -63,11 +95,16 @@ def build_variant(
     from model_store.recipes import RECIPES
     from model_store.recipes.base import RecipeInput
 
-    variant = variant or recipe
+    variant, backends = variant or recipe, backends_of(recipe, request.backends)
     target = request.store / model / variant
     with staging(target) as folder, progress(f"Building {model}/{variant}") as report:
         given = RecipeInput(
-            checkpoint, calibration_texts(data), folder, lambda what, part: report(what, part / 2), request.max_tokens
+            checkpoint,
+            calibration_texts(data),
+            folder,
+            lambda what, part: report(what, part / 2),
+            request.max_tokens,
+            backends,
         )
         built = RECIPES[recipe](given)
         manifest = Manifest(
@@ -81,29 +118,22 @@ def build_variant(
             nonzero=built.nonzero,
             golden=golden_inputs(data.evaluation),
         )
-        reference = _golden_of(checkpoint, "torch", checkpoint / "model.safetensors", "fp32", manifest)
         artifacts = {}
         for i, (backend, written) in enumerate(built.artifacts.items()):
-            files = (written.file, *written.companions, TOKENIZER_FILE)
-            artifact = Artifact(
-                file=written.file,
-                layout=written.layout,
-                precision=written.precision,
-                sha256={file: sha256_of(folder / file) for file in files},
-                bytes=sum((folder / file).stat().st_size for file in (written.file, *written.companions)),
-                golden_tolerance=written.golden_tolerance,
-            )
             part = _Part(report, backend, i, len(built.artifacts))
-            artifacts[backend] = _measured(artifact, folder, backend, manifest, data.evaluation, part)
-            if written.golden_from == "reference":
-                artifacts[backend] = _checked_against(reference, artifacts[backend], backend)
+            artifact = _artifact(written, folder)
+            artifacts[backend] = _measured(backend, artifact, manifest, folder, data.evaluation, part)
+        equal = [backend for backend, written in built.artifacts.items() if written.golden_from == "reference"]
+        if equal:
+            reference = _reference(checkpoint, manifest, folder)
+            artifacts |= {backend: _checked_against(reference, artifacts[backend], backend) for backend in equal}
         write_manifest(msgspec.structs.replace(manifest, artifacts=artifacts), folder)
     return target
 
 
-def calibration_texts(data: Data) -> tuple[tuple[str, str | None], ...]:
+def calibration_texts(data: Data) -> tuple[Text, ...]:
     """What recipes choose their calibration texts from: the train split, or where there is none the other."""
-    return tuple((row.text, row.text_pair) for row in (data.train or data.evaluation).rows)
+    return _texts((data.train or data.evaluation).rows)
 
 
 def golden_inputs(split: Split) -> list[GoldenInput]:
@@ -126,27 +156,30 @@ class _Part:
         self.report(f"measuring {self.backend}", 0.5 + (self.index + done) / (2 * self.count))
 
 
-def _open(
-    folder: Path, backend: str, file: Path, precision: str, manifest: Manifest, layout: Layout = "packed"
-) -> Handler:
-    threads = Threads(streams=1, per_stream=len(usable_cores()))
-    session = open_session(backend, file, precision, threads, layout)
-    tokenizer = TextTokenizer(folder / TOKENIZER_FILE, manifest.max_tokens)
-    return Handler(manifest, TextClassifier(session, tokenizer, manifest.labels))
-
-
-def _golden_of(folder: Path, backend: str, file: Path, precision: str, manifest: Manifest) -> Logits:
-    return golden_logits(_open(folder, backend, file, precision, manifest))
+def _artifact(written: "BuiltArtifact", folder: Path) -> Artifact:
+    own = (written.file, *written.companions)
+    return Artifact(
+        file=written.file,
+        layout=written.layout,
+        precision=written.precision,
+        sha256={file: sha256_of(folder / file) for file in (*own, TOKENIZER_FILE)},
+        bytes=sum((folder / file).stat().st_size for file in own),
+        golden_tolerance=written.golden_tolerance,
+    )
 
 
 def _measured(
-    artifact: Artifact, folder: Path, backend: str, manifest: Manifest, split: Split, report: _Part
+    backend: str, artifact: Artifact, manifest: Manifest, folder: Path, split: Split, report: _Part
 ) -> Artifact:
-    """The artifact with its golden logits and its quality, from the engine that will serve it."""
-    handler = _open(folder, backend, folder / artifact.file, artifact.precision, manifest, artifact.layout)
-    golden = golden_logits(handler)
-    correct = count_correct(handler, split.rows, report)
-    handler.close()
+    """The artifact with its golden logits and its quality, from the engine and the interpreter that will serve it."""
+    golden = _texts(manifest.golden)
+    trial = _trial(backend, folder / artifact.file, artifact, manifest, folder, (*golden, *_texts(split.rows)))
+    logits = []
+    for i, row in enumerate(measured_logits(trial), 1):
+        logits.append(row)
+        report(i / len(trial.texts))
+    found = np.array(logits[len(golden) :]).argmax(axis=1)
+    correct = int((found == [row.label for row in split.rows]).sum())
     quality = Quality(
         dataset=split.dataset,
         split=split.split,
@@ -154,25 +187,42 @@ def _measured(
         correct=correct,
         n=len(split.rows),
     )
-    return msgspec.structs.replace(artifact, golden_logits=golden.astype(float).tolist(), quality=quality)
+    return msgspec.structs.replace(artifact, golden_logits=logits[: len(golden)], quality=quality)
 
 
-def count_correct(handler: Handler, rows: Sequence[Row], report: _Part) -> int:
-    """How many rows the variant labels as the data does, each asked alone, as a single client would ask."""
-    tokenizer, correct = handler.model.tokenizer, 0
-    for i, row in enumerate(rows):
-        logits = handler.infer([[tokenizer(row.text, row.text_pair)]])
-        correct += int(logits[0].argmax()) == row.label
-        report((i + 1) / len(rows))
-    return correct
+def _reference(checkpoint: Path, manifest: Manifest, folder: Path) -> list[list[float]]:
+    """The golden logits of the checkpoint itself, with the variant's tokenizer."""
+    artifact = Artifact(file="model.safetensors", layout="packed", precision="fp32", sha256={}, bytes=0)
+    trial = _trial("torch", checkpoint / artifact.file, artifact, manifest, folder, _texts(manifest.golden))
+    return list(measured_logits(trial))
 
 
-def _checked_against(reference: Logits, artifact: Artifact, backend: str) -> Artifact:
+def _trial(
+    backend: str, file: Path, artifact: Artifact, manifest: Manifest, folder: Path, texts: tuple[Text, ...]
+) -> Trial:
+    return Trial(
+        backend=backend,
+        file=str(file.absolute()),
+        precision=artifact.precision,
+        layout=artifact.layout,
+        tokenizer=str((folder / TOKENIZER_FILE).absolute()),
+        max_tokens=manifest.max_tokens,
+        labels=tuple(manifest.labels),
+        threads=len(usable_cores()),
+        texts=texts,
+    )
+
+
+def _texts(some: Sequence[Row] | Sequence[GoldenInput]) -> tuple[Text, ...]:
+    return tuple((one.text, one.text_pair) for one in some)
+
+
+def _checked_against(reference: list[list[float]], artifact: Artifact, backend: str) -> Artifact:
     """The artifact with the reference's golden logits, which its own must equal."""
-    difference = float(np.abs(reference - np.array(artifact.golden_logits)).max())
+    difference = float(np.abs(np.array(reference) - np.array(artifact.golden_logits)).max())
     if difference > artifact.golden_tolerance:
         raise ParetoServeError(
             f"The {backend} artifact differs from the checkpoint by {difference:.2g} in a golden input's logits, more "
             f"than the {artifact.golden_tolerance:.2g} that rounding explains: this is a bug of the exporter."
         )
-    return msgspec.structs.replace(artifact, golden_logits=reference.astype(float).tolist())
+    return msgspec.structs.replace(artifact, golden_logits=reference)

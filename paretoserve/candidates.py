@@ -1,17 +1,18 @@
 """`variant@backend`: what the command line names, and what a server is told to serve."""
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
-from handlers.backends import BACKENDS
+from handlers.backends import BACKENDS, artifact_of
 from model_store.errors import ParetoServeError
 from model_store.manifest import Manifest
 from model_store.store import find_variant, manifest_of
+from paretoserve.environments import interpreter_for, is_installed
+from serving.link import BRIDGES
 from serving.settings import VariantSpec
 
 # Where a variant has several artifacts and none is named: the engine that is usually fastest on a CPU comes first.
-PREFERENCE = ("openvino", "onnxruntime", "torch")
+PREFERENCE = ("openvino", "onnxruntime", "torch", "deepsparse")
 
 # The backend of a folder that holds the user's own model_fn and nothing of ours.
 USER_MODEL = "python"
@@ -30,8 +31,10 @@ class Candidate:
         return f"{self.manifest.variant}@{self.backend}"
 
 
-def parse_candidate(text: str, model_dir: Path | None = None) -> Candidate:
+def parse_candidate(text: str, model_dir: Path | None = None, unless_named: str | None = None) -> Candidate:
     """Read `DIR`, `DIR@BACKEND` or, with the folder of a model given, `VARIANT` and `VARIANT@BACKEND`.
+
+    Where no backend is named it is `unless_named`, or the best that is installed.
 
     Raises:
         ParetoServeError: there is no such variant, or it has nothing for that backend.
@@ -43,17 +46,17 @@ def parse_candidate(text: str, model_dir: Path | None = None) -> Candidate:
     if not folder.is_dir():
         raise ParetoServeError(f"There is no folder {path!r}; give the folder of a variant, e.g. store/sst2/int8.")
     manifest = manifest_of(folder)
-    return _checked(Candidate(folder, manifest, backend or _default_backend(manifest)))
+    return _checked(Candidate(folder, manifest, backend or unless_named or _default_backend(manifest)))
 
 
 def _default_backend(manifest: Manifest) -> str:
     if not manifest.artifacts:
         return USER_MODEL
-    installed = [b for b in PREFERENCE if b in manifest.artifacts and find_spec(b)]
+    installed = [b for b in PREFERENCE if b in manifest.artifacts and is_installed(b)]
     if not installed:
         raise ParetoServeError(
-            f"None of the engines of variant {manifest.variant!r} is installed; run: pip install "
-            f"'paretoserve[{next(iter(manifest.artifacts))}]'."
+            f"None of the engines of variant {manifest.variant!r} is installed; run: paretoserve env create "
+            f"{next(iter(manifest.artifacts))}."
         )
     return installed[0]
 
@@ -62,9 +65,9 @@ def _checked(candidate: Candidate) -> Candidate:
     artifacts = candidate.manifest.artifacts
     if candidate.backend == USER_MODEL and not artifacts:
         return candidate
-    if candidate.backend not in BACKENDS:
-        raise ParetoServeError(f"There is no backend {candidate.backend!r}; choose from {', '.join(BACKENDS)}.")
-    if artifacts and candidate.backend not in artifacts:
+    if candidate.backend not in (known := (*BACKENDS, *BRIDGES)):
+        raise ParetoServeError(f"There is no backend {candidate.backend!r}; choose from {', '.join(known)}.")
+    if artifacts and artifact_of(candidate.backend) not in artifacts:
         raise ParetoServeError(
             f"Variant {candidate.manifest.variant!r} has no artifact for {candidate.backend!r}; it has "
             f"{', '.join(artifacts)}."
@@ -73,13 +76,20 @@ def _checked(candidate: Candidate) -> Candidate:
 
 
 def variant_specs(candidates: list[Candidate]) -> list[VariantSpec]:
-    """Name each after its variant, or `variant@backend` where a variant is served on several backends."""
+    """Name each after its variant, or `variant@backend` where a variant is served on several backends.
+
+    Each gets the interpreter of its backend's environment, or ours if that has the engine.
+
+    Raises:
+        EnvironmentUnavailable: neither has it.
+    """
     variants = [candidate.manifest.variant for candidate in candidates]
     return [
         VariantSpec(
             candidate.manifest.variant if variants.count(candidate.manifest.variant) == 1 else candidate.name,
             candidate.folder.resolve(),
             candidate.backend,
+            interpreter_for(candidate.backend),
         )
         for candidate in candidates
     ]

@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -11,6 +11,7 @@ from rich.markup import escape
 from loadtest.errors import LoadTestError
 from model_store.errors import ParetoServeError
 from paretoserve import options
+from paretoserve.env_commands import env
 from paretoserve.progress import console, errors
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
     help="Which compressed form of my model should I ship, on which engine, how many users does it hold, and what "
     "accuracy does it cost?",
 )
+app.add_typer(env, name="env")
 
 
 @app.command()
@@ -40,7 +42,8 @@ def demo(
 def build(
     checkpoint: Annotated[str, typer.Option(help="Folder of a fine-tuned Hugging Face checkpoint, or a Hub id.")],
     data: options.Data,
-    recipe: Annotated[list[str], typer.Option(help="What to build; may be given several times: dense, int8.")],
+    recipe: Annotated[list[str], typer.Option(help="What to build; may be given several times: dense, bf16, int8.")],
+    backend: options.Backends = None,
     store: options.Store = Path("store"),
     name: Annotated[str | None, typer.Option(help="Name of the model; the checkpoint folder's by default.")] = None,
     max_tokens: Annotated[int, typer.Option(min=8, help="Where texts are cut.")] = 128,
@@ -53,7 +56,8 @@ def build(
     from paretoserve.build import build as build_variants
 
     columns = options.columns(text_column, text_pair_column, label_column)
-    request = BuildRequest(checkpoint, data, tuple(recipe), store, name, columns, max_tokens)
+    backends = tuple(backend) if backend else None
+    request = BuildRequest(checkpoint, data, tuple(recipe), store, name, columns, max_tokens, backends)
     folders = build_variants(request)
     _print_variants(folders)
 
@@ -86,6 +90,7 @@ def serve(
     drain_timeout: Annotated[
         float, typer.Option(min=0.0, help="Longest wait at the end for what was admitted, s.")
     ] = 20.0,
+    server: options.Server = "own",
     log_format: options.LogFormat = "text",
     log_level: options.LogLevel = "info",
 ) -> None:
@@ -94,7 +99,8 @@ def serve(
     from serving.server import serve as run_server
     from serving.settings import Settings
 
-    specs = variant_specs([parse_candidate(text) for text in variant])
+    unless_named = None if server == "own" else server
+    specs = variant_specs([parse_candidate(text, unless_named=unless_named) for text in variant])
     settings = Settings(
         host=host,
         port=port,
@@ -179,6 +185,21 @@ def compare(
         title=f"{store.name}: {len(parsed)} candidates",
     )
     _print_report(run_comparison(comparison), out)
+
+
+@app.command()
+def package(
+    variant: Annotated[str, typer.Argument(help="Folder of a variant, with @BACKEND to choose its engine.")],
+    out: Annotated[Path, typer.Option(help="File to write, e.g. int8.mar; its settings go beside it.")],
+    format_: Annotated[Literal["torchserve"], typer.Option("--format", help="Whose format.")] = "torchserve",
+) -> None:
+    """Write a variant as the archive of another server, which runs the same handler."""
+    from paretoserve.candidates import parse_candidate
+    from paretoserve.package import package_for_torchserve
+
+    packaged = package_for_torchserve(parse_candidate(variant, unless_named=format_), out)
+    console.print(f"Archive: {packaged.archive}", markup=False, soft_wrap=True)
+    console.print(f"Settings: {packaged.settings}", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from handlers.backends import artifact_of
 from loadtest.analysis import throttling_threshold
 from loadtest.campaign import Campaign, CampaignEvent, run_campaign
 from loadtest.comparison import Accuracy, CandidateReport, Report
@@ -60,11 +61,12 @@ def compare(comparison: Comparison) -> Report:
     split = load_data(comparison.data, labels, comparison.columns).evaluation
     texts = [(row.text, row.text_pair) for row in split.rows]
     bodies = write_bodies(texts, comparison.texts_per_request, comparison.out_dir / "bodies.jsonl")
-    reports = [_measure(candidate, comparison, split, bodies) for candidate in comparison.candidates]
+    measured = [_measure(candidate, comparison, split, bodies) for candidate in comparison.candidates]
+    engines = [engine for _, engine in measured if engine]
     report = Report(
-        candidates=tuple(reports),
+        candidates=tuple(candidate for candidate, _ in measured),
         think_time_s=comparison.load.think_time_s,
-        conditions=_conditions(comparison, split),
+        conditions=_conditions(comparison, split, engines),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         title=comparison.title,
     )
@@ -78,7 +80,10 @@ def split_cores() -> tuple[tuple[int, ...], tuple[int, ...]]:
     return (cores, cores) if len(cores) == 1 else (cores[:-1], cores[-1:])
 
 
-def _measure(candidate: Candidate, comparison: Comparison, split: Split, bodies: Path) -> CandidateReport:
+def _measure(
+    candidate: Candidate, comparison: Comparison, split: Split, bodies: Path
+) -> tuple[CandidateReport, str | None]:
+    """What was measured of a candidate, and the engine that ran it, with its version."""
     server_cores, client_cores = split_cores()
     folder = comparison.out_dir / candidate.name
     options = ("--queue-deadline", str(comparison.queue_deadline_s))
@@ -98,7 +103,7 @@ def _measure(candidate: Candidate, comparison: Comparison, split: Split, bodies:
         )
         levels = run_with_progress(campaign, folder, f"{candidate.name}: load")
         facts = describe_variants(url)[0]
-    return _candidate_report(candidate, accuracy, levels, facts)
+    return _candidate_report(candidate, accuracy, levels, facts), _engine(facts)
 
 
 def run_with_progress(campaign: Campaign, out_dir: Path, title: str) -> tuple[LevelResult, ...]:
@@ -131,7 +136,7 @@ class _Ticker:
 def _candidate_report(
     candidate: Candidate, accuracy: Accuracy, levels: tuple[LevelResult, ...], facts: dict[str, Any]
 ) -> CandidateReport:
-    artifact = candidate.manifest.artifacts.get(candidate.backend)
+    artifact = candidate.manifest.artifacts.get(artifact_of(candidate.backend))
     engine = facts.get("engine")
     return CandidateReport(
         name=candidate.name,
@@ -147,7 +152,13 @@ def _candidate_report(
     )
 
 
-def _conditions(comparison: Comparison, split: Split) -> dict[str, str]:
+def _engine(facts: dict[str, Any]) -> str | None:
+    # As its worker tells it: the engine may be none of our own interpreter's.
+    engine = facts.get("engine")
+    return f"{engine['engine']} {engine['version']}" if isinstance(engine, dict) else None
+
+
+def _conditions(comparison: Comparison, split: Split, engines: Sequence[str]) -> dict[str, str]:
     server_cores, client_cores = split_cores()
     return {
         "Model": comparison.candidates[0].manifest.model,
@@ -157,6 +168,6 @@ def _conditions(comparison: Comparison, split: Split) -> dict[str, str]:
         "Cores of the server": ", ".join(map(str, server_cores)),
         "Cores of the load generator": ", ".join(map(str, client_cores)),
         **describe_machine(),
-        "Versions": describe_versions(("paretoserve", "locust", "torch", "onnxruntime", "openvino")),
+        "Versions": ", ".join((describe_versions(("paretoserve", "locust")), *dict.fromkeys(engines))),
         "Command": shlex.join(["paretoserve", *sys.argv[1:]]),
     }

@@ -7,7 +7,7 @@ pages; with `--check` it changes nothing and exits with 1 where a page is out of
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -46,10 +46,16 @@ def _code(text: object) -> str:
 
 
 def commands() -> Mapping[str, Any]:
-    """The commands of the command line by their names."""
-    group: Any = typer.main.get_command(app)
-    found: Mapping[str, Any] = group.commands
-    return found
+    """The commands of the command line by their names; those of a group as `env create`."""
+    return dict(_within(typer.main.get_command(app)))
+
+
+def _within(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _within(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
 
 
 def commands_section() -> str:
@@ -59,7 +65,8 @@ def commands_section() -> str:
 def _command(name: str, command: Any) -> str:
     rows = [(_code(_usage(one)), _default(one), one.help or "") for one in command.params]
     summary = " ".join(command.help.split())
-    return f"### `paretoserve {name}`\n\n{summary}\n\n" + table(("option", "default", "meaning"), rows)
+    described = f"### `paretoserve {name}`\n\n{summary}\n"
+    return f"{described}\n{table(('option', 'default', 'meaning'), rows)}" if rows else described
 
 
 def _usage(parameter: Any) -> str:

@@ -33,13 +33,26 @@ def columns(text: str | None, text_pair: str | None, label: str | None) -> Colum
 
 Store = Annotated[Path, typer.Option("--store", help="Folder of models, each a folder of variants.")]
 Data = Annotated[str, typer.Option("--data", help="TSV, CSV or JSONL file, a folder of them, or a Hub id.")]
+Backends = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--backend",
+        help="Engine to write artifacts for; may be given several times. Without it torch, onnxruntime and openvino, "
+        "as far as a recipe can.",
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the report and all measurements.")]
 Users = Annotated[str, typer.Option("--users", help="Levels of users, e.g. 1,2,4,8; auto doubles until throttled.")]
 ThinkTime = Annotated[
     float, typer.Option("--think-time", min=0.0, help="Mean pause of a user between an answer and the next request, s.")
 ]
 QueueDeadline = Annotated[
-    float, typer.Option("--queue-deadline", min=0.001, help="By when requests are to be answered, s; those that would wait too long get 429.")
+    float,
+    typer.Option("--queue-deadline", min=0.001, help="By when requests are answered, s; those that cannot be get 429."),
+]
+Server = Annotated[
+    Literal["own", "torchserve"],
+    typer.Option("--server", help="What runs variants that name no backend; torchserve is short for @torchserve."),
 ]
 LogFormat = Annotated[
     Literal["text", "json"],

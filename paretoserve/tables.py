@@ -7,6 +7,7 @@ from rich.table import Table
 from loadtest.comparison import Report
 from loadtest.summary import MISSING, summary_table, verdict
 from model_store.manifest import Artifact, read_manifest
+from paretoserve.environments import EnvironmentState
 
 
 def _table(*headers: str) -> Table:
@@ -42,3 +43,21 @@ def _quality(artifact: Artifact) -> tuple[str, str]:
     if quality is None:
         return MISSING, MISSING
     return f"{quality.value:.2%}", f"{quality.correct} of {quality.n}, {quality.dataset}/{quality.split}"
+
+
+def environments_table(states: list[EnvironmentState]) -> Table:
+    """Each environment: the backends that it runs, by which interpreter, with which engine, and its size."""
+    table = _table("environment", "backends", "engine", "MB", "interpreter")
+    for text in (table.columns[1], table.columns[-1]):
+        text.justify, text.overflow = "left", "fold"
+    for state in states:
+        size = MISSING if state.bytes is None else f"{state.bytes / 1e6:.0f}"
+        engine = state.engine_version or MISSING
+        table.add_row(state.name, ", ".join(state.backends) or MISSING, engine, size, _interpreter(state))
+    return table
+
+
+def _interpreter(state: EnvironmentState) -> str:
+    if state.interpreter:
+        return str(state.interpreter)
+    return "this interpreter" if state.engine_version else "not created"

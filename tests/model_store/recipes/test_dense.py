@@ -6,8 +6,8 @@ import pytest
 
 from model_store.bert_config import BertConfig
 from model_store.recipes import RECIPES
-from model_store.recipes.base import Built, RecipeInput
-from tests.model_store.recipes.engines import ASK, onnxruntime_operators
+from model_store.recipes.base import DEFAULT_BACKENDS, Built, RecipeInput
+from tests.model_store.recipes.engines import ASK, onnxruntime_logits, onnxruntime_operators
 from tests.model_store.tiny import TEXTS, random_packed, tiny_checkpoint, tiny_config, torch_logits
 
 LAYOUTS = {
@@ -19,11 +19,11 @@ LAYOUTS = {
 }
 
 
-def build(tmp_path: Path, config: BertConfig) -> tuple[Path, Path, Built]:
+def build(tmp_path: Path, config: BertConfig, backends: tuple[str, ...] = DEFAULT_BACKENDS) -> tuple[Path, Path, Built]:
     checkpoint = tiny_checkpoint(tmp_path / "checkpoint", config=config)
     out_dir = tmp_path / "dense"
     out_dir.mkdir()
-    built = RECIPES["dense"](RecipeInput(checkpoint, TEXTS, out_dir, lambda step, done: None))
+    built = RECIPES["dense"](RecipeInput(checkpoint, TEXTS, out_dir, lambda step, done: None, backends=backends))
     return checkpoint, out_dir, built
 
 
@@ -60,6 +60,17 @@ def test_onnxruntime_runs_fused_operators_only(tmp_path: Path) -> None:
     assert not {"Gelu", "LayerNormalization", "Cast", "IsNaN", "Slice", "Expand"} & ran.keys()
 
 
+def test_the_graph_for_deepsparse_answers_as_torch_does_with_operators_of_its_day(tmp_path: Path) -> None:
+    checkpoint, out_dir, built = build(tmp_path, tiny_config(), backends=("deepsparse",))
+    file = out_dir / built.artifacts["deepsparse"].file
+    for segments, tokens in LAYOUTS.values():
+        packed = random_packed(segments, tokens)
+        np.testing.assert_allclose(onnxruntime_logits(file, packed), torch_logits(checkpoint, packed), atol=1e-5)
+    graph = onnx.load(file)
+    assert graph.opset_import[0].version == 14
+    assert not {"LayerNormalization", "Gelu", "Equal", "Where"} & {node.op_type for node in graph.graph.node}
+
+
 def test_built_says_what_is_in_the_folder(tmp_path: Path) -> None:
     checkpoint, out_dir, built = build(tmp_path, tiny_config())
     named = {f for a in built.artifacts.values() for f in (a.file, *a.companions)}
@@ -69,6 +80,21 @@ def test_built_says_what_is_in_the_folder(tmp_path: Path) -> None:
     assert built.max_tokens == 64, "128 were asked for, the checkpoint has 64 positions"
     assert built.parent is None
     assert (out_dir / "tokenizer.json").read_bytes() == (checkpoint / "tokenizer.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("backends", "files"),
+    [
+        (("torch",), {"model.safetensors", "config.json"}),
+        (("openvino", "tensorrt"), {"model.xml", "model.bin"}),
+    ],
+)
+def test_only_what_is_asked_for_is_written(tmp_path: Path, backends: tuple[str, ...], files: set[str]) -> None:
+    checkpoint, out_dir = tiny_checkpoint(tmp_path / "checkpoint"), tmp_path / "dense"
+    out_dir.mkdir()
+    built = RECIPES["dense"](RecipeInput(checkpoint, TEXTS, out_dir, lambda step, done: None, backends=backends))
+    assert tuple(built.artifacts) == backends[:1]
+    assert {path.name for path in out_dir.iterdir()} == files | {"tokenizer.json"}
 
 
 def test_progress_goes_from_start_to_end(tmp_path: Path) -> None:

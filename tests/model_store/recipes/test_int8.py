@@ -1,7 +1,9 @@
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 
@@ -11,7 +13,7 @@ from model_store.manifest import Manifest, Technique, write_manifest
 from model_store.recipes import RECIPES
 from model_store.recipes.base import Built, RecipeInput, Text
 from model_store.recipes.calibration import spread
-from tests.model_store.recipes.engines import ASK, onnxruntime_operators, openvino_operators
+from tests.model_store.recipes.engines import ASK, onnxruntime_logits, onnxruntime_operators, openvino_operators
 from tests.model_store.tiny import PAIRS, TEXTS, packed_texts, random_packed, tiny_checkpoint, tiny_config, torch_logits
 
 
@@ -47,6 +49,17 @@ def test_openvino_is_given_every_encoder_linear_and_the_attention_in_integers(in
     held = openvino_operators(int8 / "model.xml")
     assert held["FakeQuantize", "f32"] >= 8 + 4, "an input of each linear; query and key in each of two layers"
     assert held["Convert", "f32"] >= 8 + 1, "weights of each linear and the word embeddings, stored as bytes"
+
+
+def test_deepsparse_is_given_every_encoder_linear_as_a_product_of_bytes(checkpoint: Path, tmp_path: Path) -> None:
+    given = RecipeInput(checkpoint, TEXTS, tmp_path, lambda step, done: None, backends=("deepsparse",))
+    file = tmp_path / RECIPES["int8"](given).artifacts["deepsparse"].file
+    kinds = Counter(node.op_type for node in onnx.load(file).graph.node)
+    assert (kinds["MatMulInteger"], kinds["Cast"]) == (8, 8 + 1), "four linears in each of two layers, and the mask"
+    packed = packed_texts(checkpoint)
+    answers, expected = onnxruntime_logits(file, packed), torch_logits(checkpoint, packed)
+    np.testing.assert_allclose(answers, expected, atol=0.02)
+    assert np.abs(answers - expected).max() > 1e-5, "nothing was rounded"
 
 
 @pytest.mark.parametrize(("file", "weights"), [("model.onnx", "model.onnx"), ("model.xml", "model.bin")])
@@ -111,3 +124,11 @@ def test_a_variant_made_of_a_variant_names_its_parent(tmp_path: Path) -> None:
 def test_calibration_takes_evenly_spaced_texts(count: int, expected: list[int]) -> None:
     texts: list[Any] = [(str(i), None) for i in range(10)]
     assert spread(texts, count) == [texts[i] for i in expected]
+
+
+def test_only_what_is_asked_for_is_written(checkpoint: Path, tmp_path: Path) -> None:
+    built = RECIPES["int8"](
+        RecipeInput(checkpoint, TEXTS, tmp_path, lambda step, done: None, backends=("torch", "onnxruntime"))
+    )
+    assert set(built.artifacts) == {"onnxruntime"}
+    assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", "tokenizer.json"}
