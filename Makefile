@@ -27,8 +27,8 @@ demo: setup ## Train a small model, build variants, load each until it throttles
 test: setup check ## Check and run all tests
 	$(BIN)/pytest
 
-bench: setup ## Measure again what docs/performance.md says (about 45 minutes; makes an environment for each peer)
-	for name in front overhead cores overload kills peers report; do $(BIN)/python -m benchmarks $$name || exit 1; done
+bench: setup ## Measure again what docs/performance.md says (about 55 minutes; makes an environment for each peer)
+	for name in front overhead cores overload kills start sparse peers report; do $(BIN)/python -m benchmarks $$name || exit 1; done
 
 check: setup ## Lint, types, and generated documentation
 	$(BIN)/ruff check .

@@ -91,6 +91,14 @@ def front(rounds: Rounds = 3, seconds: Seconds = 5.0, out: Out = RESULTS) -> Non
 
 
 @app.command()
+def start(rounds: Rounds = 3, out: Out = RESULTS) -> None:
+    """How long a worker takes to be ready, and its memory."""
+    from benchmarks.start import measure_start
+
+    _write(measure_start(rounds), out)
+
+
+@app.command()
 def sparse(rounds: Rounds = 5, seconds: Seconds = 10.0, out: Out = RESULTS) -> None:
     """A pruned model in DeepSparse beside the dense one, there and in ONNX Runtime."""
     from benchmarks.sparse import measure_sparse

@@ -167,6 +167,23 @@ def _times(figures: dict[str, Any]) -> tuple[str, str]:
     return f"{figures['p95_ms']['median']:.0f} ms", f"{figures['one_client_p50_ms']['median']:.1f} ms"
 
 
+def _start(result: Result) -> str:
+    head = ("Engine", "from the worker's start until ready", "memory", "of it the artifact")
+    rows = [
+        (
+            backend,
+            _spread(one["start_s"], 1, " s"),
+            _spread(one["resident_mib"], 0, " MiB"),
+            f"{one['artifact_mib']:.0f} MiB",
+        )
+        for backend, one in result.summary.items()
+    ]
+    return (
+        "Imports, loading with each split of the cores, golden inputs, and what is measured of the engine. Memory is "
+        "that of the worker's process.\n\n" + _table(head, rows)
+    )
+
+
 def _sparse(result: Result) -> str:
     summary = result.summary
     head = ("Sparse over", "packed sentences", "fixed shape")
@@ -179,7 +196,7 @@ def _sparse(result: Result) -> str:
         ("ONNX Runtime, dense", _spread(summary["sparse_over_dense_onnxruntime"]), "not measured"),
     ]
     speeds = [
-        (name, *(_spread(one[name], 0) if name in one else "not measured" for one in summary["texts_per_s"].values()))
+        (name, *(_spread(one[name], 1) if name in one else "not measured" for one in summary["texts_per_s"].values()))
         for name in summary["texts_per_s"]["sentences"]
     ]
     return (
@@ -196,6 +213,7 @@ _SECTIONS: dict[str, tuple[str, Callable[[Result], str]]] = {
     "kills": ("Workers that die", _kills),
     "cores": ("A second core", _cores),
     "front": ("The front", _front),
+    "start": ("A start", _start),
     "sparse": ("Sparse weights", _sparse),
 }
 

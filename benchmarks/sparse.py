@@ -21,8 +21,9 @@ from benchmarks.places import ROOT, RUNS
 from benchmarks.results import Result, make_result, ratios, spread
 from benchmarks.sentences import load_sentences
 from benchmarks.sparse_engine import FIXED_TEXTS, FIXED_TOKENS, Opened, Question, Task, Workload
+from model_store.errors import BackendError
 from model_store.tokenizer import TOKENIZER_FILE
-from paretoserve.environments import create_environment, interpreter_for
+from paretoserve.environments import create_environment
 from paretoserve.progress import progress
 from serving.cpu_plan import usable_cores
 
@@ -51,7 +52,7 @@ class Engine:
     """A contestant's process, asked over its standard input."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", task: Task) -> None:
-        self._process = process
+        self._process, self._file = process, Path(task.file).name
         self.opened = msgspec.json.decode(self._answer(task), type=Opened)
 
     def texts_per_s(self, workload: Workload, seconds: float) -> float:
@@ -63,12 +64,15 @@ class Engine:
         assert answers is not None, "this is a bug: both are pipes"
         asks.write(msgspec.json.encode(question) + b"\n")
         asks.flush()
-        return answers.readline()
+        if not (line := answers.readline()):
+            raise BackendError(f"The engine of {self._file!r} ended with {self._process.wait()}; it says why above.")
+        return line
 
 
 def measure_sparse(rounds: int, seconds: float, seed: int = 0) -> Result:
     """All contestants in every round, in an order of its own."""
     sentences, cores, dice = load_sentences(), usable_cores(), random.Random(seed)  # noqa: S311  no secret
+    interpreters = {one.backend: create_environment(one.backend) for one in CONTESTANTS}
     make_graphs(FOLDER)
     ids = _token_ids(sentences.texts)
     taken: list[dict[str, Any]] = []
@@ -77,7 +81,7 @@ def measure_sparse(rounds: int, seconds: float, seed: int = 0) -> Result:
         for number, one in enumerate(CONTESTANTS):
             report(f"compiling {one.name}", number / (len(CONTESTANTS) + rounds))
             task = Task(one.backend, str(FOLDER / one.file), len(cores), ids)
-            engines[one] = stack.enter_context(_started(one, task, cores))
+            engines[one] = stack.enter_context(_started(interpreters[one.backend], task, cores))
         for number in range(rounds):
             report(f"round {number + 1}", (len(CONTESTANTS) + number) / (len(CONTESTANTS) + rounds))
             taken += [{"round": number, **figures} for figures in _round(engines, seconds, dice)]
@@ -120,11 +124,10 @@ def summarized(taken: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 @contextmanager
-def _started(one: Contestant, task: Task, cores: Sequence[int]) -> Iterator[Engine]:
-    """A process of the contestant's own interpreter on these cores."""
-    create_environment(one.backend)
+def _started(interpreter: Path, task: Task, cores: Sequence[int]) -> Iterator[Engine]:
+    """A process of the engine's own interpreter on these cores."""
     process = subprocess.Popen(
-        [interpreter_for(one.backend), "-m", "benchmarks.sparse_engine"],
+        [interpreter, "-m", "benchmarks.sparse_engine"],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -1,5 +1,6 @@
 """What `/variants` shows of a worker."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,8 +10,8 @@ from serving.cpu_plan import Split
 from serving.loading import Loaded
 
 
-def facts_of(backend: str, loaded: Loaded, speeds: dict[Split, float]) -> dict[str, Any]:
-    """Of a variant loaded on a backend: its manifest, what was measured, and what really runs it."""
+def facts_of(folder: Path, backend: str, loaded: Loaded, speeds: dict[Split, float]) -> dict[str, Any]:
+    """Of the variant in `folder`, loaded on a backend: its manifest, what was measured, and what really runs it."""
     manifest, cost, info = loaded.handler.manifest, loaded.cost, loaded.handler.session_info
     facts: dict[str, Any] = msgspec.to_builtins(manifest)
     # The golden inputs are for the worker; a reader of /variants wants the rest.
@@ -21,6 +22,7 @@ def facts_of(backend: str, loaded: Loaded, speeds: dict[Split, float]) -> dict[s
             "layout": artifact.layout,
             "precision": artifact.precision,
             "bytes": artifact.bytes,
+            "files": {file: (folder / file).stat().st_size for file in artifact.sha256},
             "quality": msgspec.to_builtins(artifact.quality),
         }
     facts["cost"] = {name: getattr(cost, name) for name in cost.__struct_fields__}

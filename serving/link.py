@@ -96,6 +96,11 @@ class Link:
         return self._process.pid if self._process else None
 
     @property
+    def start_s(self) -> float:
+        """From the start of the process that runs now until it was ready; 0 where it is not."""
+        return max(0.0, self._ready_at - self._started_at)
+
+    @property
     def retry_after_s(self) -> float:
         """When it may be worth asking again while the worker is not ready."""
         return max(1.0, self._back_off_s)

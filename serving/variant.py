@@ -198,7 +198,13 @@ class ServedVariant:
             "max_queue": self._gate.max_queue,
             "queue_deadline_s": self._gate.queue_deadline_s,
             "workers": [
-                {"state": one.state, "error": one.error, "pid": one.pid, "load_s": round(one.load_s, 3)}
+                {
+                    "state": one.state,
+                    "error": one.error,
+                    "pid": one.pid,
+                    "start_s": round(one.start_s, 3),
+                    "load_s": round(one.load_s, 3),
+                }
                 for one in self._links
             ],
             **link.facts,

@@ -173,7 +173,7 @@ def main() -> None:
             return
         loaded.handler.served_as = config.name
         load_s = time.monotonic() - started
-        facts = facts_of(config.backend, loaded, speeds)
+        facts = facts_of(folder, config.backend, loaded, speeds)
         ready = Ready(facts, load_s, loaded.cost, loaded.call_tokens, loaded.split.streams)
         # What is loaded stays; looking through it for garbage would only fill the caches with it.
         gc.collect()

@@ -84,6 +84,8 @@ class DeepSparseSession:
 
     def _engine(self, width: int) -> Engine:
         """The engine for rows of this width; streams that meet a new one at once wait for the first to compile it."""
+        if engine := self._engines.get(width):
+            return engine
         with self._compiling:
             if width not in self._engines:
                 self._engines[width] = _compiled(self._artifact, width, self._threads)
@@ -98,7 +100,8 @@ def calls_of(batch: PackedBatch) -> Iterator[tuple[Int64Array, dict[str, Int64Ar
     row_of, place_of = np.divmod(batch.cls_index, narrow)
     for row in range(rows):
         texts = np.flatnonzero(row_of == row)
-        for some in np.split(texts, range(_places(width), len(texts), _places(width))):
+        for start in range(0, len(texts), _places(width)):
+            some = texts[start : start + _places(width)]
             index = np.zeros(_places(width), np.int64)
             index[: len(some)] = place_of[some]
             yield some, {name: array[row : row + 1] for name, array in arrays.items()} | {"cls_index": index}

@@ -13,6 +13,9 @@ from onnx import ModelProto, NodeProto, TensorProto
 from model_store.recipes.calibration import Packed
 from model_store.recipes.onnx_int8 import GraphRewriter, Range, encoder_linears, observed_ranges, rounded
 
+# All that a signed byte holds: without VNNI the engine multiplies in more than bytes, so that nothing saturates.
+_LARGEST_WEIGHT = 127
+
 # Unsigned bytes stand for signed ones this much higher.
 _WEIGHT_ZERO = 128
 
@@ -39,7 +42,7 @@ class _Quantizer(GraphRewriter):
     def add_linear(self, product: NodeProto, biased: NodeProto) -> None:
         """The product with a weight and the addition of a bias, in integers."""
         name, (source, weight), bias = product.name, product.input, biased.input[1]
-        values, weight_scales = rounded(self._take(weight), axis=1)
+        values, weight_scales = rounded(self._take(weight), axis=1, largest_weight=_LARGEST_WEIGHT)
         scales = self._ranges[source].scale * weight_scales.ravel()
         product_i32 = self._op(
             "MatMulInteger",

@@ -93,10 +93,10 @@ def observed_ranges(graph: ModelProto, tensors: list[str], inputs: Iterable[Pack
 LARGEST_WEIGHT = 63
 
 
-def rounded(weight: Floats, axis: int) -> tuple[NDArray[np.int8], Floats]:
+def rounded(weight: Floats, axis: int, largest_weight: int = LARGEST_WEIGHT) -> tuple[NDArray[np.int8], Floats]:
     """`weight` (a matrix) as signed bytes, and the scales, one per index of `axis`."""
     largest = np.abs(weight).max(axis=1 - axis, keepdims=True)
-    scales = np.maximum(largest, _SMALLEST).astype(np.float32) / np.float32(LARGEST_WEIGHT)
+    scales = np.maximum(largest, _SMALLEST).astype(np.float32) / np.float32(largest_weight)
     return np.rint(weight / scales).astype(np.int8), scales
 
 

@@ -58,14 +58,14 @@ class Context(Protocol):
 class Served:
     """A variant that was loaded. Called from TorchServe's one thread."""
 
-    def __init__(self, config: HandlerConfig, loaded: Loaded, load_s: float) -> None:
+    def __init__(self, config: HandlerConfig, folder: Path, loaded: Loaded, load_s: float) -> None:
         loaded.handler.served_as = config.served_as
         self._handler = loaded.handler
         self.bridged = config.black_box is not None
         self._black_box, self._decoding = _black_box(config), config.slots - 1
         self._outbox: list[ToFront] = []
         self._streams = Streams(self._handler, 0, loaded.call_tokens, self._outbox.extend, self._black_box, loaded.cost)
-        facts = facts_of(config.backend, loaded, {})
+        facts = facts_of(folder, config.backend, loaded, {})
         self.ready = Ready(facts, load_s, loaded.cost, loaded.call_tokens, loaded.split.streams)
 
     def answer(self, questions: Sequence[Question]) -> list[Told]:
@@ -117,7 +117,7 @@ def load(archive: Path) -> "Served | Failed":
         if config.black_box is None:
             raise
         return Failed(type(exc).__name__, str(exc))
-    return Served(config, loaded, time.monotonic() - started)
+    return Served(config, folder, loaded, time.monotonic() - started)
 
 
 _served: Served | Failed | None = None

@@ -35,7 +35,7 @@ def test_the_page_shows_the_ratios_and_says_that_only_the_timing_means_something
     write_result(make_result("sparse", settings, rounds(), summarized(rounds())), tmp_path)
     page = render(tmp_path)
     assert "| itself, dense | 3.00 (2.00-4.00) | 3.00 (2.00-4.00) |" in page
-    assert "| onnxruntime, dense | 10 (8-10) | not measured |" in page
+    assert "| onnxruntime, dense | 10.0 (8.0-10.0) | not measured |" in page
     assert "for timing only" in page
 
 

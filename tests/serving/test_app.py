@@ -122,8 +122,16 @@ def test_variants_tells_what_is_loaded(server: Front) -> None:
     assert one["engine"]["executed_precision"] in ("f32", "float32")
     assert one["artifact"]["precision"] == "fp32"
     assert "2 workers of 1 stream" in one["cpu_plan"]
+    assert one["artifact"]["files"].keys() == {"model.xml", "model.bin", "tokenizer.json"}
+    assert sum(one["artifact"]["files"].values()) > one["artifact"]["bytes"] > 0
+    assert one["engine"]["version"]
+    assert one["engine"]["instruction_set"]
+    assert one["engine"]["threads"] == {"streams": 1, "per_stream": 1}
+    assert one["engine"]["operators"]["FullyConnected"] > 0
+    assert one["engine"]["integer_operators"] == {}
     assert one["cost"]["per_token_s"] >= 0
     assert [worker["state"] for worker in one["workers"]] == ["ready"]
+    assert one["workers"][0]["start_s"] > one["workers"][0]["load_s"] > 0
     assert "golden" not in one
 
 
