@@ -191,8 +191,9 @@ def floats_after_the_head(answer: httpx.Response) -> list[float]:
 def test_a_request_that_cannot_be_read_does_not_harm_those_of_its_batch(
     server: Front, gated: Path, temporary: Path
 ) -> None:
-    batches, requests = (server.metric(f"batch_requests_{kind}", variant="bridged") for kind in ("count", "sum"))
     with held(server, gated) as first:
+        # Only now have all calls of earlier tests been counted.
+        batches, requests = (server.metric(f"batch_requests_{kind}", variant="bridged") for kind in ("count", "sum"))
         bodies: list[Any] = ["great", {"text": 1}, "a dull plot", ["great", None], "a sad story"]
         answers = [server.asking(inputs, "bridged") for inputs in bodies]
         until(lambda: waiting_in_torchserve(temporary) == len(bodies))
