@@ -22,7 +22,7 @@ LENGTHS = (9, 34, 19, 13, 45, 24, 16, 28, 11, 39, 21, 31)
 # Each size is measured once a round, so that nobody else's work on the core meets one size only, for about so long. A
 # round has lengths of its own: a call that is repeated exactly is faster than calls are in earnest.
 ROUNDS = 2, 8
-MEASURE_S = 0.6
+MEASURE_S = 0.5
 
 # What a call costs in a server beside the engine: taking texts, laying them out, telling the front. Read off the
 # processor times of front and worker with calls of 64 to 256 tokens, on one core of a Xeon; it need not be exact.

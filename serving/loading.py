@@ -17,7 +17,7 @@ from serving.warm_up import Rows, warm_up
 
 # Each split is measured this often for so long, with calls of so many tokens; the fastest counts, since others may have
 # had the cores meanwhile, and an engine may prepare itself in the first.
-WINDOWS, WINDOW_S, WINDOW_TOKENS = 3, 0.1, 128
+WINDOWS, WINDOW_S, WINDOW_TOKENS = 2, 0.1, 128
 
 # With as good as the same speed, fewer streams of more threads answer a lone request sooner.
 CLEARLY_FASTER = 1.05
