@@ -13,6 +13,7 @@ from paretoserve.progress import Report
 
 PATH = "/invocations"
 HEADERS = {"Content-Type": "application/json"}
+TARGET_VARIANT = "X-Amzn-SageMaker-Target-Variant"
 
 
 Text = tuple[str, str | None]
@@ -33,24 +34,27 @@ def write_bodies(texts: Sequence[Text], texts_per_request: int, file: Path) -> P
     return file
 
 
-def served_accuracy(url: str, split: Split, labels: Sequence[str], report: Report) -> Accuracy:
-    """Ask all rows of `split` over one connection and compare the labels.
+def served_accuracy(
+    url: str, split: Split, labels: Sequence[str], report: Report, variant: str | None = None
+) -> Accuracy:
+    """Ask all rows of `split` over one connection and compare the labels; of the server's first variant, or this one.
 
     Raises:
         ParetoServeError: a request was not answered 200.
     """
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+    headers = HEADERS | ({TARGET_VARIANT: variant} if variant else {})
     correct = 0
     for i, row in enumerate(split.rows):
-        correct += _label(connection, row) == labels[row.label]
+        correct += _label(connection, row, headers) == labels[row.label]
         report("accuracy over HTTP", (i + 1) / len(split.rows))
     connection.close()
     n = len(split.rows)
     return Accuracy(value=correct / n, n=n, dataset=f"{split.dataset}/{split.split}")
 
 
-def _label(connection: http.client.HTTPConnection, row: Row) -> str:
-    connection.request("POST", PATH, request_body([(row.text, row.text_pair)]), HEADERS)
+def _label(connection: http.client.HTTPConnection, row: Row, headers: dict[str, str]) -> str:
+    connection.request("POST", PATH, request_body([(row.text, row.text_pair)]), headers)
     response = connection.getresponse()
     body = json.loads(response.read())
     if response.status != http.client.OK:

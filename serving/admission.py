@@ -14,7 +14,7 @@ _WEIGHT = 0.05
 
 # Of the deadline, what the estimated wait may take. The estimate is of average requests on an average moment, and the
 # request's own call and its way back come on top: with all of the deadline, half of the answers came after it.
-WAIT_SHARE = 0.8
+WAIT_SHARE = 0.7
 
 
 class Gate:

@@ -28,7 +28,7 @@ class Settings:
     threads_per_stream: threads of each call of the engine; None measures what is fastest.
     batch_tokens: the most tokens in one call of the engine; the number that was fastest at warm-up is taken.
     max_queue: requests of one variant that may be in the server at once; more are answered 429.
-    queue_deadline_s: by when requests are to be answered; one that would wait for over 80 % of it is answered 429.
+    queue_deadline_s: by when requests are to be answered; one that would wait for over 70 % of it is answered 429.
     memory_limit_mib: a worker with more memory than this resident is ended and started anew; None for no limit.
     max_body_bytes: a larger body is answered 413.
     load_timeout_s: a worker that loads for longer is ended and started anew.

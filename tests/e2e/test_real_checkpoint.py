@@ -1,5 +1,6 @@
 """A real fine-tuned checkpoint and real sentences, where they are at hand beside the repository."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import httpx
 import numpy as np
 import pytest
 
+from handlers.backends import artifact_of
 from handlers.backends.base import Threads
 from handlers.handler import load_handler
 from model_store.data import Data, load_data
@@ -14,6 +16,7 @@ from model_store.manifest import Manifest, read_manifest
 from paretoserve.accuracy import served_accuracy
 from paretoserve.build import BuildRequest, build
 from paretoserve.server_process import running_server
+from tests.environments import use_only
 
 SHARED = Path(__file__).parents[3] / "shared"
 CHECKPOINT, SST2 = SHARED / "checkpoints" / "sst2-minilm", SHARED / "data" / "glue" / "sst2"
@@ -24,10 +27,23 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+# With artifacts of their own; TorchServe runs PyTorch's.
+ENGINES = ("torch", "torchscript", "onnxruntime", "openvino", "deepsparse")
+
+
 @pytest.fixture(scope="module")
-def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Of the two that do not fit into ours."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_only(("deepsparse", "torchserve"), tmp_path_factory.mktemp("environments"), patch)
+        yield
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory: pytest.TempPathFactory, environments: None) -> Path:
     store = tmp_path_factory.mktemp("store")
-    build(BuildRequest(str(CHECKPOINT), str(SST2), ("dense", "int8"), store))
+    build(BuildRequest(str(CHECKPOINT), str(SST2), ("dense",), store, backends=ENGINES))
+    build(BuildRequest(str(CHECKPOINT), str(SST2), ("int8",), store))
     return store / "sst2-minilm"
 
 
@@ -43,25 +59,29 @@ def correct(manifest: Manifest, backend: str) -> int:
     return quality.correct
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_dense_keeps_the_checkpoint_s_accuracy_and_int8_stays_within_a_point(model_dir: Path) -> None:
     dense, int8 = read_manifest(model_dir / "dense"), read_manifest(model_dir / "int8")
-    for backend in ("torch", "onnxruntime", "openvino"):
+    for backend in ENGINES:
         assert abs(correct(dense, backend) - CHECKPOINT_CORRECT) <= 0.002 * ROWS
     for backend in ("onnxruntime", "openvino"):
         assert correct(int8, backend) >= correct(dense, backend) - 0.01 * ROWS
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("variant", ["dense", "int8"])
-@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
-def test_served_accuracy_is_the_manifest_s_to_the_sentence(
-    model_dir: Path, data: Data, tmp_path: Path, variant: str, backend: str
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("variant", "backends"), [("dense", (*ENGINES, "torchserve")), ("int8", ("onnxruntime", "openvino"))]
+)
+def test_behind_one_port_each_engine_s_accuracy_is_the_manifest_s_to_the_sentence(
+    model_dir: Path, data: Data, tmp_path: Path, variant: str, backends: tuple[str, ...]
 ) -> None:
     folder = model_dir / variant
-    with running_server([f"{folder}@{backend}"], tmp_path / "server.log") as url:
-        served = served_accuracy(url, data.evaluation, ("negative", "positive"), lambda what, part: None)
-    assert round(served.value * ROWS) == correct(read_manifest(folder), backend)
+    manifest = read_manifest(folder)
+    with running_server([f"{folder}@{backend}" for backend in backends], tmp_path / "server.log") as url:
+        for backend in backends:
+            name = f"{variant}@{backend}"
+            served = served_accuracy(url, data.evaluation, manifest.labels, lambda what, part: None, name)
+            assert round(served.value * ROWS) == correct(manifest, artifact_of(backend)), name
 
 
 @pytest.mark.timeout(300)

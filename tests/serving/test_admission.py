@@ -68,7 +68,7 @@ def test_a_new_worker_is_believed_from_its_own_measurement() -> None:
 
 
 def test_a_full_queue_rejects_at_once_and_says_when_to_return() -> None:
-    full = gate(max_queue=4, queue_deadline_s=0.45)
+    full = gate(max_queue=4, queue_deadline_s=0.36 / 0.7)
     fill(full, 4)
     with pytest.raises(Overloaded) as caught:
         full.admit()
@@ -78,7 +78,7 @@ def test_a_full_queue_rejects_at_once_and_says_when_to_return() -> None:
 
 
 def test_a_wait_beyond_the_deadline_rejects_at_once_and_says_when_to_return() -> None:
-    full = gate(queue_deadline_s=0.3125)  # of which the wait may take 0.25
+    full = gate(queue_deadline_s=0.25 / 0.7)  # of which the wait may take 0.25
     fill(full, 3)
     with pytest.raises(Overloaded) as caught:
         full.admit()
