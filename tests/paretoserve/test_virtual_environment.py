@@ -199,15 +199,20 @@ def test_ctrl_c_leaves_nothing_behind(
     os.mkfifo(tmp_path / "there")
     python = fake(f"echo there > {tmp_path}/there; exec sleep 1000")
     code = (
+        # Tests that run in the background are started with Ctrl-C ignored.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import sys; from pathlib import Path; from paretoserve.virtual_environment import Contents, environment\n"
         "environment('tiny', Contents(Path(sys.argv[1]), True), Path(sys.argv[2]), Path(sys.argv[3]))"
     )
     command = [sys.executable, "-c", code, str(contents("tiny==1.0").requirements), str(folder), str(python)]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
-        (tmp_path / "there").read_text()
-        installing = psutil.Process(process.pid).children()
-        process.send_signal(signal.SIGINT)
-        process.communicate()
+        try:
+            (tmp_path / "there").read_text()
+            installing = psutil.Process(process.pid).children()
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+        finally:
+            process.kill()
     assert process.returncode != 0
     assert installing
     assert not any(one.is_running() for one in installing)
