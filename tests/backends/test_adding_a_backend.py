@@ -47,4 +47,4 @@ def test_a_backend_added_as_the_page_says_passes_the_conformance_suite(tmp_path:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-4000:]
-    assert re.search(r"^1\d passed", done.stdout, re.MULTILINE), "the suite did not run"
+    assert re.search(r"^\d\d passed", done.stdout, re.MULTILINE), "the suite did not run"

@@ -10,11 +10,9 @@ from model_store.manifest import read_manifest
 from paretoserve.build import BuildRequest, build
 from tests.model_store.tiny import TEXTS, tiny_checkpoint
 
-ENGINES = ("torch", "onnxruntime", "openvino")
-
 
 def build_dense(folder: Path) -> Path:
-    """A dense variant with an artifact for every engine; its checkpoint lies in `folder / "tiny"`."""
+    """A dense variant with the artifacts that are written by default; its checkpoint lies in `folder / "tiny"`."""
     (variant,) = build_tiny(folder, "dense")
     return variant
 
