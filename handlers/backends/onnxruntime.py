@@ -1,5 +1,6 @@
 """ONNX Runtime on the CPU. It executes a graph in the precisions its operators state."""
 
+import os
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -7,6 +8,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
+
+# Before the import: unless told not to, it tells its makers of every model that it loads.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 import onnxruntime as ort
 
 from handlers.backends.base import Batch, Logits, SessionInfo, Threads

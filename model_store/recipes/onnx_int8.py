@@ -11,17 +11,22 @@ answer would then depend on whose requests it was computed with.
 Jacob et al. 2018, arXiv:1712.05877, for the arithmetic.
 """
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from model_store.recipes.calibration import Packed
 from model_store.recipes.graph import WORD_EMBEDDINGS
+
+# Before the import: unless told not to, it tells its makers of every model that it loads.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import onnxruntime
 
 Array = NDArray[np.generic]
 Floats = NDArray[np.float32]
