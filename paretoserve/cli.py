@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ from loadtest.errors import LoadTestError
 from model_store.errors import ParetoServeError
 from paretoserve import options
 from paretoserve.env_commands import env
+from paretoserve.healthcheck import is_service_link
 from paretoserve.progress import console, errors
 
 app = typer.Typer(
@@ -70,11 +72,19 @@ def list_(store: options.Store = Path("store")) -> None:
     _print_variants(variant_dirs(store))
 
 
-@app.command()
+@app.command(context_settings={"auto_envvar_prefix": "PARETOSERVE"})
 def serve(
-    variant: Annotated[list[str], typer.Argument(help="Folder of a variant, with @BACKEND to choose its engine.")],
+    variant: Annotated[
+        list[str],
+        typer.Argument(help="Folder of a variant, with @BACKEND to choose its engine.", envvar="PARETOSERVE_VARIANT"),
+    ],
     host: Annotated[str, typer.Option(help="Address to listen on; loopback unless told otherwise.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8080,
+    port: Annotated[
+        int,
+        typer.Option(
+            min=0, max=65535, envvar=["SAGEMAKER_BIND_TO_PORT", "PARETOSERVE_PORT"], help="Port; 0 takes a free one."
+        ),
+    ] = 8080,
     workers: Annotated[int, typer.Option(min=1, help="Processes per variant.")] = 1,
     streams: Annotated[int | None, typer.Option(min=1, help="Calls of the engine at once per worker.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each call of the engine.")] = None,
@@ -83,7 +93,8 @@ def serve(
     queue_deadline: options.QueueDeadline = 0.1,
     max_body: Annotated[int, typer.Option(min=1, help="Largest body of a request, bytes.")] = 6 * 1024 * 1024,
     memory_limit: Annotated[
-        int | None, typer.Option(min=1, help="A worker with more MiB resident is started anew.")
+        int | None,
+        typer.Option(min=1, help="A worker with more MiB resident is started anew; its share of a container's limit."),
     ] = None,
     load_timeout: Annotated[float, typer.Option(min=1.0, help="Longest load of a worker, s.")] = 300.0,
     hang_timeout: Annotated[float, typer.Option(min=0.1, help="Longest call of the engine, s.")] = 30.0,
@@ -94,7 +105,10 @@ def serve(
     log_format: options.LogFormat = "text",
     log_level: options.LogLevel = "info",
 ) -> None:
-    """Serve variants behind one HTTP interface until stopped with Ctrl-C or SIGTERM."""
+    """Serve variants behind one HTTP interface until stopped with Ctrl-C or SIGTERM.
+
+    Each option can be given as an environment variable, too: PARETOSERVE_QUEUE_DEADLINE is --queue-deadline.
+    """
     from paretoserve.candidates import parse_candidate, variant_specs
     from serving.server import serve as run_server
     from serving.settings import Settings
@@ -119,10 +133,11 @@ def serve(
         log_level=log_level,
     )
 
-    def announce(url: str, plan: str) -> None:
+    def announce(url: str, plans: Mapping[str, str]) -> None:
         for spec in specs:
             console.print(f"Serving {spec.name} on {spec.backend}", soft_wrap=True)
-        console.print(f"CPU plan: {plan}", soft_wrap=True)
+        for name, plan in plans.items():
+            console.print(f"{name}: {plan}", soft_wrap=True)
         console.print(f"Listening on {url}", soft_wrap=True)
         sys.stdout.flush()
 
@@ -231,6 +246,8 @@ def _print_variants(folders: list[Path]) -> None:
 
 def main() -> None:
     """Run a command; turn errors into one sentence and an exit code of 1."""
+    if is_service_link(os.environ.get("PARETOSERVE_PORT")):
+        del os.environ["PARETOSERVE_PORT"]
     try:
         app()
     except (ParetoServeError, LoadTestError) as exc:

@@ -56,11 +56,11 @@ Server = Annotated[
 ]
 LogFormat = Annotated[
     Literal["text", "json"],
-    typer.Option("--log-format", envvar="PARETOSERVE_LOG_FORMAT", help="Lines of the log; or PARETOSERVE_LOG_FORMAT."),
+    typer.Option("--log-format", help="Lines of the log."),
 ]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"],
-    typer.Option("--log-level", envvar="PARETOSERVE_LOG_LEVEL", help="Least level logged; or PARETOSERVE_LOG_LEVEL."),
+    typer.Option("--log-level", help="Least level logged."),
 ]
 Dwell = Annotated[
     float, typer.Option("--dwell", min=1.0, help="Least time measured at each level, s; up to 2.5 times until steady.")

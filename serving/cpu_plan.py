@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-CGROUP = Path("/sys/fs/cgroup")
+from serving.cgroup import CGROUP, quota_cores
 
 
 class Split(NamedTuple):
@@ -25,37 +25,27 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CpuPlan:
-    """What each worker gets. Of several splits it measures all at its start and keeps the fastest."""
+    """What each worker gets. Of several splits it measures all at its start and keeps the fastest.
+
+    A quota pays for as many cores as `cores` has, and the kernel chooses which.
+    """
 
     cores: tuple[int, ...]
     workers: int
     splits: tuple[Split, ...]
+    by_quota: bool = False
 
     def __str__(self) -> str:
         splits = " or ".join(map(str, self.splits)) + (", whichever is faster" if len(self.splits) > 1 else "")
-        return (
-            f"{_count(len(self.cores), 'core')} ({_ranges(self.cores)}), {_count(self.workers, 'worker')} of {splits}"
-        )
+        which = "by quota" if self.by_quota else _ranges(self.cores)
+        return f"{_count(len(self.cores), 'core')} ({which}), {_count(self.workers, 'worker')} of {splits}"
 
 
 def usable_cores(cgroup: Path = CGROUP) -> tuple[int, ...]:
     """The cores that this process may run on (its cpuset), as many as the container's CPU quota pays for."""
     allowed = tuple(sorted(os.sched_getaffinity(0)))
-    quota = _quota_cores(cgroup)
+    quota = quota_cores(cgroup)
     return allowed if quota is None else allowed[: max(1, min(len(allowed), math.ceil(quota)))]
-
-
-def _quota_cores(cgroup: Path) -> float | None:
-    """The quota in cores, from cgroup v2 (`cpu.max`) or v1 (`cpu.cfs_quota_us`); None where there is none."""
-    v2, v1 = cgroup / "cpu.max", cgroup / "cpu" / "cpu.cfs_quota_us"
-    if v2.is_file():
-        quota, period = v2.read_text().split()
-        return None if quota == "max" else int(quota) / int(period)
-    if v1.is_file():
-        quota_us = int(v1.read_text())
-        period_us = int((v1.parent / "cpu.cfs_period_us").read_text())
-        return None if quota_us <= 0 else quota_us / period_us
-    return None
 
 
 def make_plan(
@@ -63,12 +53,17 @@ def make_plan(
 ) -> CpuPlan:
     """Divide `cores` among workers. What is not told is left to be measured."""
     share = max(1, len(cores) // workers)
+    by_quota = len(cores) < len(os.sched_getaffinity(0))
+    return CpuPlan(cores, workers, _splits(share, streams, threads_per_stream), by_quota)
+
+
+def _splits(share: int, streams: int | None, threads_per_stream: int | None) -> tuple[Split, ...]:
     if streams or threads_per_stream:
         streams = streams or max(1, share // (threads_per_stream or 1))
-        return CpuPlan(cores, workers, (Split(streams, threads_per_stream or max(1, share // streams)),))
+        return (Split(streams, threads_per_stream or max(1, share // streams)),)
     # Few threads finish most, many finish soonest; what lies between hardly differs from its neighbours.
     threads = sorted({1, 2, 4, share}) if share > 1 else [1]
-    return CpuPlan(cores, workers, tuple(Split(share // n, n) for n in threads if n <= share))
+    return tuple(Split(share // n, n) for n in threads if n <= share)
 
 
 def _count(number: int, thing: str) -> str:

@@ -5,15 +5,18 @@ import gc
 import logging
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import FrameType
 
 import uvicorn
 
 from model_store.errors import ParetoServeError
 from serving.app import Front, make_app
+from serving.cgroup import memory_limit_bytes
 from serving.cpu_plan import make_plan, usable_cores
 from serving.logs import configure_logs
+from serving.memory_plan import make_memory_plan
 from serving.metrics import Metrics
 from serving.settings import Settings, VariantSpec
 from serving.tracing import spans_where_asked
@@ -69,8 +72,11 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def serve(specs: Sequence[VariantSpec], settings: Settings, on_listening: Callable[[str, str], None]) -> None:
-    """Serve until told to stop. `on_listening` is called with the URL and the CPU plan once the socket listens.
+def serve(
+    specs: Sequence[VariantSpec], settings: Settings, on_listening: Callable[[str, Mapping[str, str]], None]
+) -> None:
+    """Serve until told to stop. `on_listening` is called with the URL, and with what the container's cores and memory
+    are used for by the name of the plan, once the socket listens.
 
     The log of the process goes where `settings` say.
 
@@ -81,13 +87,18 @@ def serve(specs: Sequence[VariantSpec], settings: Settings, on_listening: Callab
     if len({spec.name for spec in specs}) < len(specs):
         raise ParetoServeError("Two variants have the same name; serve each variant once per backend.")
     metrics = Metrics()
-    plan = make_plan(usable_cores(), len(specs) * settings.workers, settings.streams, settings.threads_per_stream)
+    workers = len(specs) * settings.workers
+    plan = make_plan(usable_cores(), workers, settings.streams, settings.threads_per_stream)
+    plans = {"CPU plan": str(plan)}
+    if settings.memory_limit_mib is None and (memory := make_memory_plan(memory_limit_bytes(), workers)):
+        settings = replace(settings, memory_limit_mib=memory.worker_mib)
+        plans["Memory plan"] = str(memory)
     variants = [ServedVariant(spec, settings, plan, metrics.of(spec.name, spec.backend)) for spec in specs]
     with listen(settings) as listener:
         configure_logs(settings.log_format, settings.log_level)
         with spans_where_asked() as spans:
             front = Front(variants, settings, metrics, spans)
-            on_listening(_url(listener), str(plan))
+            on_listening(_url(listener), plans)
             _settle()
             DrainingServer(_uvicorn_config(front), front).run(sockets=[listener])
 

@@ -29,7 +29,7 @@ class Settings:
     batch_tokens: the most tokens in one call of the engine; the number that was fastest at warm-up is taken.
     max_queue: requests of one variant that may be in the server at once; more are answered 429.
     queue_deadline_s: by when requests are to be answered; one that would wait for over 70 % of it is answered 429.
-    memory_limit_mib: a worker with more memory than this resident is ended and started anew; None for no limit.
+    memory_limit_mib: a worker with more memory than this resident is started anew; None for the container's share.
     max_body_bytes: a larger body is answered 413.
     load_timeout_s: a worker that loads for longer is ended and started anew.
     hang_timeout_s: a worker whose engine is on one call for longer is ended and started anew.

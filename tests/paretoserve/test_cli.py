@@ -1,14 +1,18 @@
+import os
 import shutil
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 
-def paretoserve(*arguments: str) -> "subprocess.CompletedProcess[str]":
+def paretoserve(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "paretoserve", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    env = {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, env=env)
 
 
 def test_help_names_every_command() -> None:
@@ -47,15 +51,37 @@ def test_an_error_is_a_sentence_and_an_exit_code_never_a_traceback(arguments: li
     assert "Traceback" not in done.stderr
 
 
-def test_a_port_in_use_is_told_before_anything_is_loaded(tiny_store: Path) -> None:
-    import socket
-
+@pytest.fixture
+def taken_port() -> Iterator[int]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        done = paretoserve("serve", str(tiny_store / "tiny" / "dense"), "--port", str(taken.getsockname()[1]))
+        yield taken.getsockname()[1]
+
+
+def test_a_port_in_use_is_told_before_anything_is_loaded(tiny_store: Path, taken_port: int) -> None:
+    done = paretoserve("serve", str(tiny_store / "tiny" / "dense"), "--port", str(taken_port))
     assert done.returncode == 1
+    assert f"Cannot listen on 127.0.0.1:{taken_port}" in done.stderr
     assert "choose another with --host and --port" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["PARETOSERVE_PORT", "SAGEMAKER_BIND_TO_PORT"])
+def test_what_to_serve_and_where_may_stand_in_the_environment(tiny_store: Path, taken_port: int, name: str) -> None:
+    folder = str(tiny_store / "tiny" / "dense")
+    done = paretoserve("serve", PARETOSERVE_VARIANT=folder, **{name: str(taken_port)})
+    assert f"Cannot listen on 127.0.0.1:{taken_port}" in done.stderr
+
+
+def test_an_option_counts_more_than_the_environment(tiny_store: Path, taken_port: int) -> None:
+    folder = str(tiny_store / "tiny" / "dense")
+    done = paretoserve("serve", folder, "--port", str(taken_port), PARETOSERVE_PORT="1", PARETOSERVE_VARIANT="nowhere")
+    assert f"Cannot listen on 127.0.0.1:{taken_port}" in done.stderr
+
+
+def test_a_service_of_kubernetes_that_is_called_paretoserve_is_not_taken_for_a_port() -> None:
+    done = paretoserve("serve", "no-such-folder", PARETOSERVE_PORT="tcp://10.0.0.1:80")
+    assert done.stderr.startswith("error: There is no folder 'no-such-folder'")
 
 
 def test_a_backend_whose_engine_is_nowhere_is_told_with_the_command_that_installs_it(

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from serving import link
@@ -16,7 +17,7 @@ def main() -> None:
         assert hasattr(link, name), f"there is no {name} in serving.link"
         setattr(link, name, seconds)
 
-    def announce(url: str, plan: str) -> None:
+    def announce(url: str, plans: Mapping[str, str]) -> None:
         sys.stdout.write(url + "\n")
         sys.stdout.flush()
 

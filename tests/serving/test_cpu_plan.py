@@ -109,3 +109,8 @@ def test_a_plan_with_several_splits_says_that_the_fastest_is_kept() -> None:
     assert str(plan) == (
         "2 cores (0-1), 1 worker of 2 streams of 1 thread or 1 stream of 2 threads, whichever is faster"
     )
+
+
+@pytest.mark.usefixtures("eight_cores")
+def test_of_a_quota_nobody_says_which_cores_they_are() -> None:
+    assert str(make_plan((2,), 1)) == "1 core (by quota), 1 worker of 1 stream of 1 thread"
