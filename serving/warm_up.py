@@ -36,7 +36,7 @@ def warm_up(handler: Handler, batch_tokens: int, streams: int) -> Cost:
     else:
         met = packed_rows_to_meet(words, handler.width_step, longest, batch_tokens)
         shapes = packed_shapes_to_measure(handler.width_step, batch_tokens)
-        measured = {shape: packed_rows(words, *shape) for shape in shapes}
+        measured = {shape: packed_rows(words, *shape, min(32, longest)) for shape in shapes}
     with ThreadPoolExecutor(streams) as pool:  # each stream prepares for itself
         list(pool.map(lambda _: [handler.infer(rows) for rows in met], range(streams)))
     return fit_cost([(*shape, seconds) for shape, seconds in _fastest_s(handler, measured).items()])
@@ -48,7 +48,7 @@ def packed_rows_to_meet(words: Tokens, width_step: int, longest: int, batch_toke
         return []
     widths = range(width_step, max(batch_tokens, longest) + 1, width_step)
     counts = [1 << n for n in range((batch_tokens // 4).bit_length())]
-    return [[[resized(words, width)]] for width in widths] + [[[resized(words, 4)] * count] for count in counts]
+    return [packed_rows(words, 1, width, longest) for width in widths] + [[[resized(words, 4)] * n] for n in counts]
 
 
 def packed_shapes_to_measure(width_step: int, batch_tokens: int) -> list[Shape]:
@@ -58,9 +58,9 @@ def packed_shapes_to_measure(width_step: int, batch_tokens: int) -> list[Shape]:
     return [(1, tokens) for tokens in sizes] + (several if width_step == 1 else [])
 
 
-def packed_rows(words: Tokens, rows: int, width: int) -> Rows:
-    """Rows of texts of up to 32 tokens."""
-    return [[resized(words, min(32, width - start)) for start in range(0, width, 32)]] * rows
+def packed_rows(words: Tokens, rows: int, width: int, longest: int) -> Rows:
+    """Rows filled with texts of up to `longest` tokens."""
+    return [[resized(words, min(longest, width - start)) for start in range(0, width, longest)]] * rows
 
 
 def padded_shapes_to_meet(grid: Grid, longest: int, batch_tokens: int) -> list[Shape]:

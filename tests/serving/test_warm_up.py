@@ -39,6 +39,7 @@ class ShapesHandler(Handler):
     padded: Grid | None = None
     step: int = 1
     shapes: set[tuple[int, int, int]] = field(default_factory=set)
+    longest_text: int = 0
 
     @property
     def grid(self) -> Grid | None:
@@ -50,6 +51,7 @@ class ShapesHandler(Handler):
 
     def infer(self, rows: Sequence[Sequence[Tokens]]) -> Logits:
         texts, longest = sum(map(len, rows)), max(sum(map(len, row)) for row in rows)
+        self.longest_text = max(self.longest_text, *(len(text) for row in rows for text in row))
         if self.padded:
             rows_of_call, width = self.padded.shape(texts, longest)
             self.shapes.add((rows_of_call, width, rows_of_call))
@@ -95,3 +97,12 @@ def test_padded_calls_are_measured_from_a_short_text_to_the_longest_and_to_a_ful
     assert widths == ({100} if grid.width else {8, 32, 100})
     assert rows == ({8} if grid.rows else {1, 2} if grid.width else {1, 2, 4, 8, 16, 32})
     assert cost.seconds(100) > 0
+
+
+@pytest.mark.parametrize("step", [1, 16, 64])
+@pytest.mark.parametrize("max_tokens", [20, 64, 500])
+def test_no_text_is_longer_than_those_that_the_model_reads(step: int, max_tokens: int) -> None:
+    manifest = Manifest(model="m", variant="v", technique=Technique(recipe="toy"), labels=["a"], max_tokens=max_tokens)
+    handler = ShapesHandler(manifest=manifest, step=step)
+    warm_up(handler, BATCH_TOKENS, streams=1)
+    assert handler.longest_text <= max_tokens
