@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from model_store.errors import DamagedArtifact, UnsupportedManifest
+from model_store.errors import DamagedArtifact, StoreError, UnsupportedManifest
 
 MANIFEST_FILE = "variant.json"
 SCHEMA = 1
+
+_UNREADABLE = "{!r} of variant {!r} may not be read by the user that this runs as; allow it, or run as another user."
 
 Layout = Literal["packed", "padded"]
 
@@ -83,9 +85,13 @@ def read_manifest(variant_dir: Path) -> Manifest:
 
     Raises:
         UnsupportedManifest: it is of a later schema, or not a manifest at all.
+        StoreError: this user may not read it.
         FileNotFoundError: there is none.
     """
-    raw = (variant_dir / MANIFEST_FILE).read_bytes()
+    try:
+        raw = (variant_dir / MANIFEST_FILE).read_bytes()
+    except PermissionError as exc:
+        raise StoreError(_UNREADABLE.format(MANIFEST_FILE, variant_dir.name)) from exc
     try:
         schema = msgspec.json.decode(raw, type=dict[str, Any]).get("schema")
         if not isinstance(schema, int) or schema > SCHEMA:
@@ -132,9 +138,13 @@ def verify_artifact(artifact: Artifact, variant_dir: Path) -> Path:
 
     Raises:
         DamagedArtifact: a file is missing or its bytes differ.
+        StoreError: this user may not read a file.
     """
     for file, expected in artifact.sha256.items():
-        found = sha256_of(contained(variant_dir, file))
+        try:
+            found = sha256_of(contained(variant_dir, file))
+        except PermissionError as exc:
+            raise StoreError(_UNREADABLE.format(file, variant_dir.name)) from exc
         if found != expected:
             raise DamagedArtifact(
                 f"{file!r} of variant {variant_dir.name!r} is damaged: its SHA-256 is {found[:12]}…, the manifest "

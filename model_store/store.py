@@ -69,9 +69,18 @@ def staging(variant_dir: Path) -> Iterator[Path]:
     staged.mkdir(parents=True)
     try:
         yield staged
+        _share(staged)
         _replace(variant_dir, staged)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+
+
+def _share(folder: Path) -> None:
+    """Let those read the files who may read the folder: some writers keep theirs to themselves, and servers, in
+    containers above all, run as other users."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            file.chmod(folder.stat().st_mode & 0o666)
 
 
 def _replace(variant_dir: Path, staged: Path) -> None:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -140,3 +141,17 @@ def test_reading_a_store_needs_no_engine() -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.split() == []
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_files_are_for_all_who_may_read_the_folder(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        with staging(tmp_path / "variant") as folder:
+            (folder / "model.bin").touch(0o600)
+            (folder / "code").mkdir()
+            (folder / "code" / "inference.py").touch(0o600)
+    finally:
+        os.umask(before)
+    for file in ("model.bin", "code/inference.py"):
+        assert (tmp_path / "variant" / file).stat().st_mode & 0o777 == mode
