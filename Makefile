@@ -7,10 +7,14 @@ TORCH := torch==2.13.0
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench check format clean
+IMAGES := onnxruntime openvino torch deepsparse torchserve load
+# What the container engine needs to build, e.g. --network host.
+export DOCKER_BUILD ?=
+
+.PHONY: help setup demo test images test-images bench check format clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## Make the virtual environment (.venv)
 
@@ -26,6 +30,12 @@ demo: setup ## Train a small model, build variants, load each until it throttles
 
 test: setup check ## Check and run all tests
 	$(BIN)/pytest
+
+images: ## Build the images paretoserve:BACKEND and paretoserve:load
+	for name in $(IMAGES); do docker build $(DOCKER_BUILD) -f docker/Dockerfile.$$name -t paretoserve:$$name . || exit 1; done
+
+test-images: setup ## Build the images and test them; needs a container engine behind the docker command
+	$(BIN)/pytest -m images -s tests/docker/test_images.py
 
 bench: setup ## Measure again what docs/performance.md says (about 55 minutes; makes an environment for each peer)
 	for name in front overhead cores overload kills start sparse peers report; do $(BIN)/python -m benchmarks $$name || exit 1; done

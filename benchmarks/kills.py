@@ -12,7 +12,7 @@ from benchmarks.sentences import load_sentences
 from benchmarks.served import Served, served
 from model_store.errors import ParetoServeError
 from paretoserve.compare import split_cores
-from paretoserve.server_process import is_ready
+from paretoserve.endpoint import is_ready
 
 BACKEND = "onnxruntime"
 CLIENTS = 8

@@ -11,7 +11,8 @@ import psutil
 from benchmarks.client import run_client
 from benchmarks.places import RUNS
 from benchmarks.plan import ClientPlan, ClientResult
-from paretoserve.server_process import describe_variants, running_server
+from paretoserve.endpoint import describe_variants
+from paretoserve.server_process import running_server
 
 PATIENT = ("--queue-deadline", "5")
 """For closed loops, which must not be refused: their own number bounds the queue."""

@@ -179,6 +179,9 @@ def compare(
     dwell: options.Dwell = 6.0,
     queue_deadline: options.QueueDeadline = 0.1,
     texts_per_request: Annotated[int, typer.Option(min=1, help="Texts in one request.")] = 1,
+    host: options.Host = "process",
+    cpus: Annotated[float | None, typer.Option(min=0.01, help="CPU quota of each container, cores.")] = None,
+    memory: Annotated[str | None, typer.Option(help="Memory of each container, e.g. 2g.")] = None,
     text_column: options.TextColumn = None,
     text_pair_column: options.PairColumn = None,
     label_column: options.LabelColumn = None,
@@ -187,6 +190,7 @@ def compare(
     from paretoserve.candidates import parse_candidate
     from paretoserve.compare import Comparison, Load
     from paretoserve.compare import compare as run_comparison
+    from paretoserve.container import limits_told
 
     parsed = [parse_candidate(text.strip(), store) for text in candidates.split(",")]
     comparison = Comparison(
@@ -198,6 +202,7 @@ def compare(
         texts_per_request=texts_per_request,
         columns=options.columns(text_column, text_pair_column, label_column),
         title=f"{store.name}: {len(parsed)} candidates",
+        containers=limits_told(host, cpus, memory),
     )
     _print_report(run_comparison(comparison), out)
 

@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,9 +20,11 @@ from model_store.data import Columns, Split, load_data
 from paretoserve import progress as steps
 from paretoserve.accuracy import PATH, served_accuracy, write_bodies
 from paretoserve.candidates import Candidate
+from paretoserve.container import Limits, image_id, image_of, running_container
+from paretoserve.endpoint import describe_variants
 from paretoserve.machine import describe_machine, describe_versions
 from paretoserve.progress import progress
-from paretoserve.server_process import describe_variants, running_server
+from paretoserve.server_process import running_server
 from serving.cpu_plan import usable_cores
 
 Levels = tuple[int, ...] | Literal["auto"]
@@ -49,6 +52,8 @@ class Comparison:
     texts_per_request: int = 1
     columns: Columns = Columns()
     title: str = "Comparison"
+    # Where given, each candidate runs in a container with these limits, and in a process of this machine otherwise.
+    containers: Limits | None = None
 
 
 def compare(comparison: Comparison) -> Report:
@@ -57,6 +62,9 @@ def compare(comparison: Comparison) -> Report:
     Raises:
         ParetoServeError, LoadTestError: a candidate cannot be served, or a campaign failed.
     """
+    if comparison.containers is not None:
+        for candidate in comparison.candidates:
+            image_id(candidate.backend)  # before anything is measured
     labels = tuple(comparison.candidates[0].manifest.labels)
     split = load_data(comparison.data, labels, comparison.columns).evaluation
     texts = [(row.text, row.text_pair) for row in split.rows]
@@ -84,11 +92,9 @@ def _measure(
     candidate: Candidate, comparison: Comparison, split: Split, bodies: Path
 ) -> tuple[CandidateReport, str | None]:
     """What was measured of a candidate, and the engine that ran it, with its version."""
-    server_cores, client_cores = split_cores()
+    _, client_cores = split_cores()
     folder = comparison.out_dir / candidate.name
-    options = ("--queue-deadline", str(comparison.queue_deadline_s))
-    variant = f"{candidate.folder}@{candidate.backend}"
-    with running_server([variant], folder / "server.log", options, server_cores) as url:
+    with _serving(candidate, comparison, folder / "server.log") as url:
         with progress(f"{candidate.name}: accuracy") as report:
             accuracy = served_accuracy(url, split, candidate.manifest.labels, report)
         campaign = Campaign(
@@ -104,6 +110,15 @@ def _measure(
         levels = run_with_progress(campaign, folder, f"{candidate.name}: load")
         facts = describe_variants(url)[0]
     return _candidate_report(candidate, accuracy, levels, facts), _engine(facts)
+
+
+def _serving(candidate: Candidate, comparison: Comparison, log_file: Path) -> AbstractContextManager[str]:
+    """The candidate alone on the cores of the server; gives its URL."""
+    cores, _ = split_cores()
+    options = ("--queue-deadline", str(comparison.queue_deadline_s))
+    if comparison.containers is not None:
+        return running_container(candidate, log_file, options, cores, comparison.containers)
+    return running_server([f"{candidate.folder}@{candidate.backend}"], log_file, options, cores)
 
 
 def run_with_progress(campaign: Campaign, out_dir: Path, title: str) -> tuple[LevelResult, ...]:
@@ -165,9 +180,18 @@ def _conditions(comparison: Comparison, split: Split, engines: Sequence[str]) ->
         "Data": f"{split.dataset}/{split.split}, {len(split.rows)} texts, {comparison.texts_per_request} per request",
         "Users": f"closed loop, exponential think time with a mean of {comparison.load.think_time_s * 1000:.0f} ms",
         "Admission": f"queue deadline of {comparison.queue_deadline_s * 1000:.0f} ms, the same for every candidate",
+        "Server": _host(comparison),
         "Cores of the server": ", ".join(map(str, server_cores)),
         "Cores of the load generator": ", ".join(map(str, client_cores)),
         **describe_machine(),
         "Versions": ", ".join((describe_versions(("paretoserve", "locust")), *dict.fromkeys(engines))),
         "Command": shlex.join(["paretoserve", *sys.argv[1:]]),
     }
+
+
+def _host(comparison: Comparison) -> str:
+    if comparison.containers is None:
+        return "a process of this machine"
+    backends = dict.fromkeys(candidate.backend for candidate in comparison.candidates)
+    images = ", ".join(dict.fromkeys(f"{image_of(one)} ({image_id(one)})" for one in backends))
+    return f"a container each of {images}, with {comparison.containers}"

@@ -54,6 +54,10 @@ Server = Annotated[
     Literal["own", "torchserve"],
     typer.Option("--server", help="What runs variants that name no backend; torchserve is short for @torchserve."),
 ]
+Host = Annotated[
+    Literal["process", "docker"],
+    typer.Option("--with", help="What runs each candidate: a process here, or a container of its image."),
+]
 LogFormat = Annotated[
     Literal["text", "json"],
     typer.Option("--log-format", help="Lines of the log."),

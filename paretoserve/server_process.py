@@ -1,18 +1,15 @@
 """A server as a process of its own, on cores of its own, for as long as a campaign needs it."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from model_store.errors import ParetoServeError
+from paretoserve.endpoint import wait_until_ready
 
 STOP_S = 25.0
 
@@ -52,47 +49,16 @@ def _ready_url(process: "subprocess.Popen[bytes]", log_file: Path, timeout_s: fl
     url = next((line.split()[-1].decode() for line in process.stdout if line.startswith(b"Listening on ")), None)
     if url is None:
         process.wait()  # its output is at an end, and so is it in a moment
-    give_up_at = time.monotonic() + timeout_s
-    while url and process.poll() is None and time.monotonic() < give_up_at:
-        if is_ready(url):
-            return url
-        if failure := _failure(url):
-            raise ParetoServeError(failure)
-        time.sleep(0.1)
+    elif wait_until_ready(url, lambda: process.poll() is None, timeout_s):
+        return url
+    raise ParetoServeError(why_not_ready(process.poll() is None, timeout_s, log_file))
+
+
+def why_not_ready(runs: bool, timeout_s: float, log_file: Path) -> str:
+    """What is said of a server that did not get ready, with the end of its log."""
     tail = log_file.read_text(errors="replace").strip().splitlines()[-5:]
-    why = "ended" if process.poll() is not None else f"was not ready within {timeout_s:.0f} s"
-    raise ParetoServeError(f"The server {why}; the end of {log_file.name}:\n" + "\n".join(tail))
-
-
-def _get(url: str) -> bytes | None:
-    """The body of a 200, None for another status or no answer."""
-    try:
-        with urllib.request.urlopen(url, timeout=2.0) as response:  # noqa: S310  our own server on loopback
-            body: bytes = response.read()
-            return body
-    except (urllib.error.URLError, OSError):
-        return None
-
-
-def is_ready(url: str) -> bool:
-    return _get(f"{url}/ping") is not None
-
-
-def _failure(url: str) -> str | None:
-    """Why a variant cannot be served, if one cannot."""
-    body = _get(f"{url}/variants")
-    variants = json.loads(body)["variants"] if body else []
-    workers = [worker for variant in variants for worker in variant["workers"]]
-    return next((worker["error"] for worker in workers if worker["state"] == "failed"), None)
-
-
-def describe_variants(url: str) -> list[dict[str, object]]:
-    """What the server says of its variants."""
-    body = _get(f"{url}/variants")
-    if body is None:
-        raise ParetoServeError(f"{url} does not answer any more; see the server's log.")
-    variants: list[dict[str, object]] = json.loads(body)["variants"]
-    return variants
+    why = f"was not ready within {timeout_s:.0f} s" if runs else "ended"
+    return f"The server {why}; the end of {log_file.name}:\n" + "\n".join(tail)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -16,6 +16,7 @@ from handlers.backends import BACKENDS
 from model_store.errors import EnvironmentUnavailable
 from paretoserve import environments
 from paretoserve.candidates import USER_MODEL, parse_candidate, variant_specs
+from paretoserve.endpoint import describe_variants
 from paretoserve.environments import (
     ENGINES,
     ENVIRONMENT_OF,
@@ -27,7 +28,7 @@ from paretoserve.environments import (
     is_installed,
     remove_environment,
 )
-from paretoserve.server_process import describe_variants, running_server
+from paretoserve.server_process import running_server
 from paretoserve.virtual_environment import answer
 from tests.environments import created, use_only
 

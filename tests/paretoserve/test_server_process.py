@@ -5,7 +5,8 @@ import psutil
 import pytest
 
 from model_store.errors import ParetoServeError
-from paretoserve.server_process import describe_variants, is_ready, running_server
+from paretoserve.endpoint import describe_variants, is_ready
+from paretoserve.server_process import running_server
 
 
 def test_a_server_is_ready_inside_the_block_and_gone_after_it(tiny_store: Path, tmp_path: Path) -> None:
