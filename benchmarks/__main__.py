@@ -99,6 +99,14 @@ def start(rounds: Rounds = 3, out: Out = RESULTS) -> None:
 
 
 @app.command()
+def containers(rounds: Rounds = 10, seconds: Seconds = 5.0, clients: Clients = 16, out: Out = RESULTS) -> None:
+    """A server in its container beside the same one outside, its start, and the sizes of the images."""
+    from benchmarks.containers import measure_containers
+
+    _write(measure_containers(rounds, seconds, clients), out)
+
+
+@app.command()
 def sparse(rounds: Rounds = 5, seconds: Seconds = 10.0, out: Out = RESULTS) -> None:
     """A pruned model in DeepSparse beside the dense one, there and in ONNX Runtime."""
     from benchmarks.sparse import measure_sparse

@@ -185,6 +185,28 @@ def _start(result: Result) -> str:
     )
 
 
+def _containers(result: Result) -> str:
+    rows = [
+        (
+            backend,
+            _spread(one["start_s"], 1, " s"),
+            _spread(one["inside_per_s"], 0),
+            _spread(one["inside_over_outside"]),
+        )
+        for backend, one in result.summary["backends"].items()
+    ]
+    sizes = [
+        (f"`paretoserve:{image}`", f"{one['mb_over_base']:.0f} MB") for image, one in result.summary["images"].items()
+    ]
+    return (
+        "Both servers run at once on the same core and are asked in turns. A start is from `docker run` to the first "
+        "200 of `/ping`, on all cores.\n\n"
+        + _table(("Engine", "start", "requests/s in the container", "of the same outside"), rows)
+        + "\n"
+        + _table(("Image", "over its base"), sizes)
+    )
+
+
 def _sparse(result: Result) -> str:
     summary = result.summary
     head = ("Sparse over", "packed sentences", "fixed shape")
@@ -215,6 +237,7 @@ _SECTIONS: dict[str, tuple[str, Callable[[Result], str]]] = {
     "cores": ("A second core", _cores),
     "front": ("The front", _front),
     "start": ("A start", _start),
+    "containers": ("In a container", _containers),
     "sparse": ("Sparse weights", _sparse),
 }
 

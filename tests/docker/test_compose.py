@@ -65,11 +65,6 @@ def test_our_images_do_not_run_as_root(name: str) -> None:
     assert SERVICES[name]["user"] == "${AS_USER:-1000:1000}"
 
 
-def test_torchserve_may_load_the_library_that_java_unpacks() -> None:
-    (mount,) = SERVICES["torchserve"]["tmpfs"]
-    assert mount.endswith(":exec")
-
-
 @by_server
 def test_servers_have_limits_and_the_time_to_drain(name: str) -> None:
     service = SERVICES[name]

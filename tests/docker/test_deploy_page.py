@@ -1,0 +1,111 @@
+"""The commands of `docs/deploy.md`, run as they stand there."""
+
+import os
+import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from model_store.data import Columns, Data, Row, Split
+from paretoserve.build import BuildRequest, build_variant
+from paretoserve.docs_tables import DOCS
+from tests.docker.containers import build_images, docker, need_engine
+from tests.model_store.tiny import TEXTS, tiny_checkpoint
+from tests.serving.front import until
+from tests.test_docs import blocks
+
+pytestmark = [pytest.mark.images, pytest.mark.timeout(900)]
+
+BUILT = ("openvino", "onnxruntime", "load")
+
+
+def commands(name: str) -> list[str]:
+    """The page's shell commands that begin so, each on one line."""
+    shell = "".join(block.text for block in blocks(DOCS / "deploy.md") if block.language == "sh")
+    return [line for line in shell.replace("\\\n", " ").splitlines() if line.startswith(name)]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the store and the data that the page speaks of, all of it tiny; the images are built."""
+    need_engine()
+    build_images(*BUILT)
+    folder = tmp_path_factory.mktemp("deploy")
+    checkpoint = tiny_checkpoint(folder / "checkpoint")
+    rows = tuple(Row(text, pair, i % 2) for i, (text, pair) in enumerate(TEXTS))
+    data = Data(train=None, evaluation=Split("tiny", "dev", rows))
+    request = BuildRequest(str(checkpoint), "", (), folder / "store", columns=Columns())
+    for name in ("int8", "dense"):
+        build_variant(request, checkpoint, data, "sst2", "dense", variant=name)
+    for name in ("data", "runs"):
+        (folder / name).mkdir()
+    (folder / "data" / "dev.tsv").write_text("sentence\n" + "".join(f"{text}\n" for text, _ in TEXTS))
+    return folder
+
+
+def shell(command: str, folder: Path) -> str:
+    done = subprocess.run(["sh", "-c", command], cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def servers(workplace: Path) -> Iterator[list[str]]:
+    """Where the servers listen that the page starts, each on a port of its own instead of all on one."""
+    ids, addresses = [], []
+    try:
+        for command in commands("docker run --detach"):
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                address = f"127.0.0.1:{free.getsockname()[1]}"
+            ids.append(shell(command.replace("127.0.0.1:8080", address), workplace).splitlines()[-1])
+            addresses.append(address)
+        for address in addresses:
+            until(lambda address=address: is_ready(address))  # type: ignore[misc]
+        yield addresses
+    finally:
+        for one in ids:
+            docker("rm", "--force", one)
+
+
+def is_ready(address: str) -> bool:
+    try:
+        return httpx.get(f"http://{address}/ping").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_every_way_to_run_it_answers_the_pages_question(servers: list[str], workplace: Path) -> None:
+    (curl,) = commands("curl")
+    assert len(servers) == 3
+    for address in servers:
+        assert '"label":' in shell(curl.replace("localhost:8080", address), workplace)
+
+
+def test_the_load_generator_loads_the_classifier(servers: list[str], workplace: Path) -> None:
+    (command,) = commands("docker run --rm")
+    shell(f"{command} --users 1,2 --dwell 1", workplace)
+    assert (workplace / "runs" / "load" / "report.html").is_file()
+
+
+def test_a_variant_is_put_into_an_image(workplace: Path) -> None:
+    (dockerfile,) = (block.text for block in blocks(DOCS / "deploy.md") if block.language == "dockerfile")
+    (workplace / "Dockerfile").write_text(dockerfile)
+    options = os.environ.get("DOCKER_BUILD", "")
+    shell(f"docker build {options} -t paretoserve:with-variant .", workplace)
+    started = shell("docker run --detach -p 127.0.0.1::8080 paretoserve:with-variant serve", workplace).splitlines()[-1]
+    try:
+        address = docker("port", started, "8080").splitlines()[0]
+        until(lambda: is_ready(address))
+    finally:
+        docker("rm", "--force", started)
+        docker("image", "rm", "paretoserve:with-variant")
+
+
+def test_the_archive_has_the_variant_at_its_root(workplace: Path) -> None:
+    (command,) = commands("tar")
+    shell(command, workplace)
+    assert re.search(r"^\./variant\.json$", shell("tar -tzf model.tar.gz", workplace), re.MULTILINE)
