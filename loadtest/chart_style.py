@@ -10,8 +10,9 @@ from matplotlib.typing import RcKeyType
 
 INK, MUTED, LINE, PAPER = "#1f2328", "#656d76", "#d8dee4", "#ffffff"
 
-# Okabe and Ito's palette for all kinds of colour vision, less its black and its yellow, which is faint on white.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+# Okabe and Ito's palette for all kinds of colour vision, with a grey for its black, which is the ink of the text, and
+# without its yellow, which is faint on white.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
 STYLE: dict[RcKeyType, Any] = {

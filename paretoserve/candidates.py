@@ -75,18 +75,22 @@ def _checked(candidate: Candidate) -> Candidate:
     return candidate
 
 
-def variant_specs(candidates: list[Candidate]) -> list[VariantSpec]:
+def variant_specs(candidates: list[Candidate], name: str | None = None) -> list[VariantSpec]:
     """Name each after its variant, or `variant@backend` where a variant is served on several backends.
 
-    Each gets the interpreter of its backend's environment, or ours if that has the engine.
+    A single one may be given another `name`. Each gets the interpreter of its backend's environment, or ours if that
+    has the engine.
 
     Raises:
         EnvironmentUnavailable: neither has it.
+        ParetoServeError: there are several, and one name.
     """
+    if name and len(candidates) > 1:
+        raise ParetoServeError("--name is for a server of one variant; several are called by their own names.")
     variants = [candidate.manifest.variant for candidate in candidates]
     return [
         VariantSpec(
-            candidate.manifest.variant if variants.count(candidate.manifest.variant) == 1 else candidate.name,
+            name or (candidate.manifest.variant if variants.count(candidate.manifest.variant) == 1 else candidate.name),
             candidate.folder.resolve(),
             candidate.backend,
             interpreter_for(candidate.backend),

@@ -78,6 +78,7 @@ def serve(
         list[str],
         typer.Argument(help="Folder of a variant, with @BACKEND to choose its engine.", envvar="PARETOSERVE_VARIANT"),
     ],
+    name: Annotated[str | None, typer.Option(help="Name of the variant, where it is one; its own by default.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; loopback unless told otherwise.")] = "127.0.0.1",
     port: Annotated[
         int,
@@ -114,7 +115,7 @@ def serve(
     from serving.settings import Settings
 
     unless_named = None if server == "own" else server
-    specs = variant_specs([parse_candidate(text, unless_named=unless_named) for text in variant])
+    specs = variant_specs([parse_candidate(text, unless_named=unless_named) for text in variant], name)
     settings = Settings(
         host=host,
         port=port,

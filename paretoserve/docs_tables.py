@@ -24,9 +24,10 @@ from serving.metrics import Metrics
 from serving.settings import Settings
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = ("reference.md", "serve.md", "../README.md")
-# The comparison that the README shows, as `paretoserve compare` wrote it.
-RESULTS = DOCS / "results" / "sst2"
+PAGES = ("reference.md", "serve.md", "compare.md", "../README.md")
+# Two comparisons as `paretoserve compare` wrote them: of all engines, in containers, and of some on another processor.
+RESULTS = DOCS / "results" / "sst2-containers"
+RESULTS_AMX = DOCS / "results" / "sst2-amx"
 
 _SECTION = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _NONE = "\N{EN DASH}"
@@ -144,11 +145,11 @@ def statuses_section() -> str:
     return table(("status", "`type` in the body", "`Retry-After`", "meaning"), rows)
 
 
-def results_section() -> str:
-    """The summary of the comparison in `docs/results`, its conditions, and what it says."""
-    report = read_report(RESULTS / REPORT_FILE)
-    told = ("Data", "Users", "Admission", "Cores of the server", "Processor", "Instruction sets", "Versions")
-    conditions = "".join(f"- {name}: {report.conditions[name]}\n" for name in told)
+def results_section(folder: Path = RESULTS) -> str:
+    """The summary of a comparison, its conditions, and what it says."""
+    report = read_report(folder / REPORT_FILE)
+    told = ("Data", "Users", "Admission", "Server", "Cores of the server", "Processor", "Instruction sets", "Versions")
+    conditions = "".join(f"- {name}: {report.conditions[name]}\n" for name in told if name in report.conditions)
     header, rows = summary_table(report)
     return f"{table(header, rows)}\n{verdict(report)}\n\nMeasured on {report.created[:10]}:\n\n{conditions}"
 
@@ -164,6 +165,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "errors": errors_section,
     "statuses": statuses_section,
     "results": results_section,
+    "results-amx": lambda: results_section(RESULTS_AMX),
 }
 
 

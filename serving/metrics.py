@@ -36,7 +36,7 @@ class Metrics:
             return Histogram(f"paretoserve_{name}", text, _LABELS, buckets=buckets, registry=registry)
 
         self.requests = counter("requests_total", "Requests answered, by status code.", "code")
-        self.rejected = counter("rejected_total", "Requests refused because the server was full.", "reason")
+        self.rejected = counter("rejected_total", "Requests refused: too many, or deadly ones.", "reason")
         self.tokens = counter("tokens_total", "Tokens given to the engine, padding not counted.")
         self.padding_tokens = counter("padding_tokens_total", "Padding tokens given to the engine.")
         self.worker_restarts = counter("worker_restarts_total", "Workers started again after they ended.")

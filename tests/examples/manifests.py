@@ -49,6 +49,7 @@ def deployed(runtime: Manifest, service: Manifest) -> Manifest:
     """The Deployment that KServe makes of the two in its mode `Standard`, as far as they say what is in it."""
     of_runtime, predictor = copy.deepcopy(runtime["spec"]), copy.deepcopy(service["spec"]["predictor"])
     (container,) = of_runtime["containers"]
+    container["args"] = [one.replace("{{.Name}}", service["metadata"]["name"]) for one in container["args"]]
     container |= _less(predictor["model"], MODEL_FIELDS)
     claim, _, path = predictor["model"]["storageUri"].removeprefix("pvc://").partition("/")
     mount = {"name": "kserve-pvc-source", "mountPath": "/mnt/models", "subPath": path, "readOnly": True}

@@ -336,10 +336,10 @@ def test_kserve_finds_the_runtime_by_the_format() -> None:
     assert container_of(DEPLOYMENTS["kserve.yaml"])["name"] == "kserve-container"
 
 
-def test_the_inference_service_is_called_like_the_variant() -> None:
+def test_the_model_is_called_like_the_inference_service(monkeypatch: pytest.MonkeyPatch) -> None:
     name = SERVICE["metadata"]["name"]
-    assert SERVICE["spec"]["predictor"]["model"]["storageUri"].endswith(f"/{name}")
     assert re.fullmatch("[a-z]([-a-z0-9]*[a-z0-9])?", name)
+    assert understood(DEPLOYMENTS["kserve.yaml"], monkeypatch).params["name"] == name
 
 
 def test_both_ways_run_the_server_alike() -> None:

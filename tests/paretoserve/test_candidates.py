@@ -52,3 +52,10 @@ def test_a_variant_is_served_under_its_name_and_with_its_backend_where_it_is_ser
     twice = variant_specs([parse_candidate("dense@torch", model), parse_candidate("dense@openvino", model)])
     assert [spec.name for spec in once] == ["dense"]
     assert [spec.name for spec in twice] == ["dense@torch", "dense@openvino"]
+
+
+def test_a_single_variant_may_be_given_another_name(tiny_store: Path) -> None:
+    dense = parse_candidate(f"{tiny_store / 'tiny' / 'dense'}@torch")
+    assert [spec.name for spec in variant_specs([dense], "reviews")] == ["reviews"]
+    with pytest.raises(ParetoServeError, match="--name is for a server of one variant"):
+        variant_specs([dense, dense], "reviews")
