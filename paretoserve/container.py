@@ -62,9 +62,9 @@ def image_id(backend: str) -> str:
     image = image_of(backend)
     try:
         return docker("image", "inspect", "--format", "{{.Id}}", image).removeprefix("sha256:")[:12]
+    except EnvironmentUnavailable:
+        raise
     except ParetoServeError as exc:
-        if isinstance(exc, EnvironmentUnavailable):
-            raise
         file = f"docker/Dockerfile.{image.partition(':')[2]}"
         raise EnvironmentUnavailable(
             f"There is no image {image}; in a clone of the project run: docker build -f {file} -t {image} ."
@@ -107,9 +107,11 @@ def running_container(
             raise ParetoServeError(why_not_ready(runs, ready_timeout_s, log_file))
         yield url
     finally:
-        docker("stop", "--time", f"{STOP_S:.0f}", container)
-        _save_log(container, log_file)
-        docker("rm", "--force", container)
+        try:
+            docker("stop", "-t", f"{STOP_S:.0f}", container)
+            _save_log(container, log_file)
+        finally:
+            docker("rm", "--force", container)
 
 
 def docker(*arguments: str) -> str:

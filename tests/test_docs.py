@@ -229,17 +229,20 @@ def assert_answered(url: str, exchange: Exchange) -> None:
     assert body_shape(found.body) == body_shape(shown)
 
 
-@pytest.fixture(scope="module")
-def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model with variants of the names that the pages use, all of them tiny."""
-    folder = tmp_path_factory.mktemp("docs")
+def store_of_the_pages(folder: Path) -> Path:
+    """A store with the variants that the pages speak of, all of them tiny."""
     checkpoint = tiny_checkpoint(folder / "checkpoint")
     rows = tuple(Row(text, pair, i % 2) for i, (text, pair) in enumerate(TEXTS))
     data = Data(train=None, evaluation=Split("tiny", "dev", rows))
     request = BuildRequest(str(checkpoint), "", (), folder / "store", columns=Columns())
     for name in ("int8", "dense"):
         build_variant(request, checkpoint, data, "sst2", "dense", variant=name)
-    return folder / "store" / "sst2"
+    return folder / "store"
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return store_of_the_pages(tmp_path_factory.mktemp("docs")) / "sst2"
 
 
 @pytest.fixture(scope="module")

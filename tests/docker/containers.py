@@ -68,7 +68,7 @@ class Container:
 
     def stop(self) -> int:
         """SIGTERM, and its exit code."""
-        docker("stop", "--time", "30", self.id)
+        docker("stop", "-t", "30", self.id)
         return self.exit_code
 
 

@@ -10,13 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from model_store.data import Columns, Data, Row, Split
-from paretoserve.build import BuildRequest, build_variant
 from paretoserve.docs_tables import DOCS
 from tests.docker.containers import build_images, docker, need_engine
-from tests.model_store.tiny import TEXTS, tiny_checkpoint
+from tests.model_store.tiny import TEXTS
 from tests.serving.front import until
-from tests.test_docs import blocks
+from tests.test_docs import blocks, store_of_the_pages
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(900)]
 
@@ -35,12 +33,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     need_engine()
     build_images(*BUILT)
     folder = tmp_path_factory.mktemp("deploy")
-    checkpoint = tiny_checkpoint(folder / "checkpoint")
-    rows = tuple(Row(text, pair, i % 2) for i, (text, pair) in enumerate(TEXTS))
-    data = Data(train=None, evaluation=Split("tiny", "dev", rows))
-    request = BuildRequest(str(checkpoint), "", (), folder / "store", columns=Columns())
-    for name in ("int8", "dense"):
-        build_variant(request, checkpoint, data, "sst2", "dense", variant=name)
+    store_of_the_pages(folder)
     for name in ("data", "runs"):
         (folder / name).mkdir()
     (folder / "data" / "dev.tsv").write_text("sentence\n" + "".join(f"{text}\n" for text, _ in TEXTS))
