@@ -35,7 +35,7 @@ images: ## Build the images paretoserve:BACKEND and paretoserve:load
 	for name in $(IMAGES); do docker build $(DOCKER_BUILD) -f docker/Dockerfile.$$name -t paretoserve:$$name . || exit 1; done
 
 test-images: setup ## Build the images and test them; needs a container engine behind the docker command
-	$(BIN)/pytest -m images -s tests/docker/test_images.py
+	$(BIN)/pytest -m images -s tests/docker
 
 bench: setup ## Measure again what docs/performance.md says (about 55 minutes; makes an environment for each peer)
 	for name in front overhead cores overload kills start sparse peers report; do $(BIN)/python -m benchmarks $$name || exit 1; done

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -23,23 +23,11 @@ from handlers.open_inference import V2Question, decode_infer, encode_infer
 from handlers.packing import Tokens, padding_tokens
 from handlers.padding import Grid
 from handlers.payload import Question, read_question
+from handlers.request import RawRequest
 from handlers.tokenizer import TextTokenizer
 from handlers.user_code import Context, UserCode, load_user_code
 from model_store.errors import BackendError, BadInput, GoldenMismatch, ParetoServeError, StoreError
 from model_store.manifest import Artifact, Manifest, contained, verify_artifact
-
-Protocol = Literal["invocations", "v2"]
-
-
-@dataclass(frozen=True, slots=True)
-class RawRequest:
-    """A request as it came: nothing of it is read yet."""
-
-    body: bytes
-    content_type: str = ""
-    accept: str = ""
-    protocol: Protocol = "invocations"
-    json_length: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

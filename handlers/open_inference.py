@@ -58,19 +58,6 @@ class V2Question:
 
 _decoder = msgspec.json.Decoder(InferRequest)
 
-INPUTS = [
-    {"name": "text", "datatype": "BYTES", "shape": [-1]},
-    {"name": "text_pair", "datatype": "BYTES", "shape": [-1]},
-]
-
-
-def outputs_metadata(labels: int) -> list[dict[str, Any]]:
-    return [
-        {"name": "label", "datatype": "BYTES", "shape": [-1]},
-        {"name": "score", "datatype": "FP32", "shape": [-1]},
-        {"name": "logits", "datatype": "FP32", "shape": [-1, labels]},
-    ]
-
 
 def decode_infer(body: bytes, json_length: int | None) -> V2Question:
     """Read an infer request; `json_length` is `Inference-Header-Content-Length`, None where there is no binary part.

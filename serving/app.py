@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from handlers.open_inference import INPUTS, outputs_metadata
+from handlers.v2_metadata import INPUTS, outputs_metadata
 from model_store.errors import UnknownVariant
 from serving import asgi
 from serving.exchange import identity_of

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from serving.cost import PaddedCost
+from serving.cost_fit import PaddedCost
 
 # A padded call's company is sought among the oldest texts, as many as fill this many calls: further back there are
 # hardly nearer lengths, and in a long queue the front would age while the back is served.

@@ -3,7 +3,8 @@
 import logging
 import time
 
-from handlers.handler import Handler, RawRequest
+from handlers.handler import Handler
+from handlers.request import RawRequest
 from model_store.errors import ParetoServeError
 from serving.logs import place_of
 from serving.streams import Job, error_reply

@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from handlers.handler import Protocol
+from handlers.request import Protocol
 from serving.wire import Timings
 
 # Of W3C Trace Context: version, trace id, id of the parent's span, flags. No version is ff, no id is all zeros.

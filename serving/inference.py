@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from handlers.handler import Protocol, RawRequest
+from handlers.request import Protocol, RawRequest
 from model_store.errors import NotReady, Overloaded, ParetoServeError
 from serving import asgi
 from serving.exchange import Exchange, identity_of

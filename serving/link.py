@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from handlers.handler import RawRequest
+from handlers.request import RawRequest
 from serving.black_box import BlackBox
 from serving.cpu_plan import CpuPlan
 from serving.settings import Settings, VariantSpec

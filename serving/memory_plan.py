@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-# The front has 60 to 80 MiB resident; the rest is for what the system keeps on the container's account.
+# The front has 50 to 70 MiB resident; the rest is for what the system keeps on the container's account.
 FRONT_MIB = 128
 
 # Below this no engine loads; so small a container is told by what happens, not by workers that are ended at once.

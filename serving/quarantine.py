@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from handlers.handler import RawRequest
+from handlers.request import RawRequest
 
 # The most requests that are remembered; the ones longest untouched are forgotten first.
 MOST_REMEMBERED = 1024

@@ -17,7 +17,8 @@ from model_store.errors import BackendError, DeadlineExceeded, NotReady, Overloa
 from serving.arrange import lay_out
 from serving.batcher import Picked, next_batch, next_padded_batch
 from serving.black_box import BlackBox
-from serving.cost import NO_COST, Cost, PaddedCost
+from serving.cost import NO_COST, Cost
+from serving.cost_fit import PaddedCost
 from serving.logs import place_of
 from serving.wire import BatchDone, Reply, Timings, ToFront
 

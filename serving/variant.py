@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from handlers.handler import RawRequest
+from handlers.request import RawRequest
 from model_store.errors import DeadlineExceeded, NotReady, Overloaded, WorkerFailed
 from serving.admission import Gate
 from serving.cpu_plan import CpuPlan

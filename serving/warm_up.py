@@ -9,7 +9,8 @@ import numpy as np
 from handlers.handler import Handler
 from handlers.packing import Tokens
 from handlers.padding import Grid
-from serving.cost import Cost, fit_cost
+from serving.cost import Cost
+from serving.cost_fit import fit_cost
 
 # Calls of all shapes are measured in turn, round by round, so that nobody else's work on the core meets one shape only;
 # the fastest of each counts. A large model is measured for about so long, in one round at the least.

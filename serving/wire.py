@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from handlers.handler import Protocol
+from handlers.request import Protocol
 from serving.cost import Cost
 from serving.cpu_plan import Split
 from serving.logs import LogFormat, LogLevel

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from handlers.backends.base import Threads
-from handlers.handler import RawRequest, load_handler
+from handlers.handler import load_handler
+from handlers.request import RawRequest
 from model_store.data import Columns, Data, Row, Split
 from model_store.manifest import read_manifest
 from model_store.store import manifest_of

@@ -111,3 +111,12 @@ def test_the_serving_path_needs_no_engine_and_no_load_generator() -> None:
     loaded = set(done.stdout.split())
     assert "serving" in loaded
     assert loaded.isdisjoint(ENGINES | {"matplotlib", "locust", "gevent", "scipy", "transformers", "nncf", "onnx"})
+
+
+def test_the_front_starts_without_arrays_and_tokenizers() -> None:
+    """It hands on bytes; what it does not import it need not wait for at a start."""
+    code = "import sys, paretoserve.cli, paretoserve.candidates, serving.server; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "serving.app" in loaded
+    assert loaded.isdisjoint(ENGINES | {"numpy", "tokenizers"})

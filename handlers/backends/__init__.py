@@ -2,11 +2,13 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING
 
-from handlers.backends.base import OpenSession, Session, Threads
 from model_store.errors import BackendError
 from model_store.manifest import Layout
+
+if TYPE_CHECKING:  # the command line and the front ask for names only
+    from handlers.backends.base import OpenSession, Session, Threads
 
 BACKENDS = {
     "torch": "handlers.backends.torch",
@@ -31,7 +33,9 @@ def artifact_of(backend: str) -> str:
     return _ARTIFACT_OF.get(backend, backend)
 
 
-def open_session(backend: str, artifact: Path, precision: str, threads: Threads, layout: Layout = "packed") -> Session:
+def open_session(
+    backend: str, artifact: Path, precision: str, threads: "Threads", layout: Layout = "packed"
+) -> "Session":
     """Load an artifact into its engine.
 
     Raises:
@@ -47,4 +51,5 @@ def open_session(backend: str, artifact: Path, precision: str, threads: Threads,
             f"The engine of backend {backend!r} is not installed here ({exc.name} is missing); "
             f"run: paretoserve env create {backend}."
         ) from exc
-    return cast(OpenSession, module.open_session)(artifact, precision, threads, layout)
+    opened: OpenSession = module.open_session
+    return opened(artifact, precision, threads, layout)

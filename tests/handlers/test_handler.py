@@ -8,7 +8,8 @@ import pytest
 
 from handlers.backends.base import Threads
 from handlers.classification import TextClassifier
-from handlers.handler import Handler, RawRequest, load_handler
+from handlers.handler import Handler, load_handler
+from handlers.request import RawRequest
 from handlers.tokenizer import TextTokenizer
 from handlers.user_code import UserCode
 from model_store.errors import BackendError, BadInput, DamagedArtifact, GoldenMismatch, ParetoServeError, StoreError

@@ -9,8 +9,9 @@ from onnx import TensorProto
 
 from handlers.backends import open_session
 from handlers.backends.base import Logits, Threads
-from handlers.handler import Handler, RawRequest, load_handler
+from handlers.handler import Handler, load_handler
 from handlers.packing import Tokens
+from handlers.request import RawRequest
 from model_store.errors import BackendError, GoldenMismatch
 from model_store.manifest import GoldenInput
 from model_store.store import manifest_of

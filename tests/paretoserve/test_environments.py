@@ -143,7 +143,7 @@ def test_an_engine_that_needs_an_older_python_than_there_is_says_so(
 
 
 def test_every_environment_has_a_lock_that_says_how_it_was_made() -> None:
-    assert {file.stem for file in REQUIREMENTS.iterdir()} == set(ENGINES)
+    assert {file.stem for file in REQUIREMENTS.iterdir()} == {*ENGINES, "front"}
     for name, engine in ENGINES.items():
         file = REQUIREMENTS / f"{name}.txt"
         assert engine.package in pins(file)
@@ -154,10 +154,18 @@ def test_locks_agree_with_each_other_and_with_our_own_environment() -> None:
     ours = pins(ROOT / "constraints.txt")
     # DeepSparse cannot do with what the others take.
     older = {"deepsparse": {"numpy", "onnx", "protobuf", "click"}}
-    for name in ENGINES:
+    for name in (*ENGINES, "front"):
         for package, version in pins(REQUIREMENTS / f"{name}.txt").items():
             assert ours.get(package) in (None, version) or package in older.get(name, ()), f"{package} of {name}"
     assert pins(REQUIREMENTS / "torch.txt").items() <= pins(REQUIREMENTS / "torchserve.txt").items()
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_image_can_hold_the_front_beside_each_engine(name: str) -> None:
+    front, engine = pins(REQUIREMENTS / "front.txt"), pins(REQUIREMENTS / f"{name}.txt")
+    assert {package: front[package] for package in front.keys() & engine} == {
+        package: engine[package] for package in front.keys() & engine
+    }
 
 
 def test_locks_are_installed_with_the_package() -> None:

@@ -3,7 +3,8 @@ import random
 import pytest
 
 from handlers.padding import Grid
-from serving.cost import Cost, PaddedCost, fit_cost
+from serving.cost import Cost
+from serving.cost_fit import PaddedCost, fit_cost
 
 SHAPES = [(1, 32), (1, 64), (2, 32), (1, 128), (4, 32), (1, 256), (2, 128), (8, 32)]
 

@@ -8,7 +8,8 @@ import pytest
 
 from handlers.padding import Grid
 from serving.batcher import MOST_OVERTAKEN, Picked, next_padded_batch
-from serving.cost import Cost, PaddedCost
+from serving.cost import Cost
+from serving.cost_fit import PaddedCost
 
 NOW = 100.0
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from handlers.backends.base import Logits
-from handlers.handler import Prepared, RawRequest
+from handlers.handler import Prepared
 from handlers.packing import Tokens
 from handlers.padding import Grid
+from handlers.request import RawRequest
 from handlers.user_code import UserCode
 from serving.batcher import MOST_OVERTAKEN
 from serving.cost import Cost

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from handlers.handler import RawRequest
+from handlers.request import RawRequest
 from serving import quarantine
 from serving.quarantine import FORGET_AFTER_S, Quarantine
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from handlers.backends.base import Logits
-from handlers.handler import Answer, Handler, Prepared, RawRequest
+from handlers.handler import Answer, Handler, Prepared
 from handlers.packing import Tokens
+from handlers.request import RawRequest
 from handlers.user_code import UserCode
 from model_store.errors import BackendError, BadInput, NotAcceptable, NotReady, ParetoServeError
 from model_store.manifest import Manifest, Technique

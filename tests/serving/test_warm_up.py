@@ -14,7 +14,7 @@ from handlers.packing import Tokens, row_width
 from handlers.padding import Grid
 from model_store.manifest import Manifest, Technique
 from serving.batcher import next_padded_batch
-from serving.cost import PaddedCost
+from serving.cost_fit import PaddedCost
 from serving.warm_up import warm_up
 from tests.serving.test_padded_batches import WaitingText
 
