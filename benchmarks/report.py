@@ -16,8 +16,8 @@ HEAD = """# Performance
 What the server adds to its engine, how it compares with other servers, and what it does when it is asked too much.
 Each table is of one run, its ratios are of figures taken side by side in the same round, and given as the median with
 the least and the most of all rounds. Not all are of the same machine: the conditions below each say of which, and
-figures of one do not compare with those of another. `make bench` runs everything again; a single benchmark is run by
-the command under its table.
+figures of one do not compare with those of another. `make bench` runs all of it again but what wants the
+images (`make images`); a single benchmark is run by the command under its table.
 """
 
 

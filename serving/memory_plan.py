@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-# The front has 50 to 70 MiB resident; the rest is for what the system keeps on the container's account.
+# The front has some 50 MiB resident at its start; the rest is for what the system keeps on the container's account.
 FRONT_MIB = 128
 
-# Below this no engine loads; so small a container is told by what happens, not by workers that are ended at once.
+# The least that a worker needs: ONNX Runtime with six layers has 210 MiB. In a container with less than that for each,
+# what happens shall tell so, and not workers that are ended as soon as they are ready.
 LEAST_WORKER_MIB = 256
 
 

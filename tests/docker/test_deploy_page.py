@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -57,7 +58,7 @@ def servers(workplace: Path) -> Iterator[list[str]]:
             ids.append(shell(command.replace("127.0.0.1:8080", address), workplace).splitlines()[-1])
             addresses.append(address)
         for address in addresses:
-            until(lambda address=address: is_ready(address))  # type: ignore[misc]
+            until(partial(is_ready, address))
         yield addresses
     finally:
         for one in ids:
