@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -187,11 +188,15 @@ def predict_fn(data, gate):
 @each
 def test_what_was_admitted_before_it_was_stopped_is_answered(backend: str, tmp_path: Path) -> None:
     folder = write_code(tmp_path / "gated", GATED)
-    with container(backend, folder) as one, ThreadPoolExecutor(4) as threads:
+    patient = ("--env", "PARETOSERVE_QUEUE_DEADLINE=30")
+    with container(backend, folder, *patient) as one, ThreadPoolExecutor(4) as threads:
         asked = [threads.submit(one.ask, TEXT) for _ in range(3)]
         until(lambda: re.search(r"in_flight_requests\{.*\} 3\.0", one.http.get("/metrics").text))
         stopping = threads.submit(one.stop)
         until(lambda: "draining" in one.log)
+        # Longer than the HTTP server waits by itself, 2 s: from then on only the drain keeps them.
+        open_at = time.monotonic() + 4
+        until(lambda: time.monotonic() > open_at)
         assert not any(answer.done() for answer in asked)
         (folder / "open").touch()
         assert [answer.result().status_code for answer in asked] == [200, 200, 200]
