@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.places import RESULTS
-from benchmarks.results import Result, write_result
+from benchmarks.harness.places import RESULTS
+from benchmarks.harness.results import Result, write_result
 from loadtest.errors import LoadTestError
 from model_store.errors import ParetoServeError
-from paretoserve.progress import console, errors
+from paretoserve.terminal.progress import console, errors
 
 app = typer.Typer(
     name="python -m benchmarks",
@@ -53,7 +53,7 @@ def peers(
 @app.command()
 def overhead(rounds: Rounds = 3, seconds: Seconds = 10.0, clients: Clients = 16, out: Out = RESULTS) -> None:
     """Our server beside the engine alone: requests a second, and what a lone client waits longer."""
-    from benchmarks.overhead import measure_overhead
+    from benchmarks.measures.overhead import measure_overhead
 
     _write(measure_overhead(rounds, seconds, clients), out)
 
@@ -61,7 +61,7 @@ def overhead(rounds: Rounds = 3, seconds: Seconds = 10.0, clients: Clients = 16,
 @app.command()
 def overload(seconds: Seconds = 60.0, out: Out = RESULTS) -> None:
     """Three and five times as many requests as can be answered, arriving whether or not others are answered."""
-    from benchmarks.overload import measure_overload
+    from benchmarks.measures.overload import measure_overload
 
     _write(measure_overload(seconds), out)
 
@@ -69,7 +69,7 @@ def overload(seconds: Seconds = 60.0, out: Out = RESULTS) -> None:
 @app.command()
 def kills(seconds: Seconds = 60.0, out: Out = RESULTS) -> None:
     """The worker is killed every five seconds under load."""
-    from benchmarks.kills import measure_kills
+    from benchmarks.measures.kills import measure_kills
 
     _write(measure_kills(seconds), out)
 
@@ -77,7 +77,7 @@ def kills(seconds: Seconds = 60.0, out: Out = RESULTS) -> None:
 @app.command()
 def cores(rounds: Rounds = 3, seconds: Seconds = 8.0, clients: Clients = 16, out: Out = RESULTS) -> None:
     """Two cores beside one."""
-    from benchmarks.cores import measure_cores
+    from benchmarks.measures.cores import measure_cores
 
     _write(measure_cores(rounds, seconds, clients), out)
 
@@ -85,7 +85,7 @@ def cores(rounds: Rounds = 3, seconds: Seconds = 8.0, clients: Clients = 16, out
 @app.command()
 def front(rounds: Rounds = 3, seconds: Seconds = 5.0, out: Out = RESULTS) -> None:
     """The HTTP front with a worker behind it that answers at once; needs wrk."""
-    from benchmarks.front import measure_front
+    from benchmarks.measures.front import measure_front
 
     _write(measure_front(rounds, seconds), out)
 
@@ -93,7 +93,7 @@ def front(rounds: Rounds = 3, seconds: Seconds = 5.0, out: Out = RESULTS) -> Non
 @app.command()
 def start(rounds: Rounds = 3, out: Out = RESULTS) -> None:
     """How long a worker takes to be ready, and its memory."""
-    from benchmarks.start import measure_start
+    from benchmarks.measures.start import measure_start
 
     _write(measure_start(rounds), out)
 
@@ -101,7 +101,7 @@ def start(rounds: Rounds = 3, out: Out = RESULTS) -> None:
 @app.command()
 def containers(rounds: Rounds = 10, seconds: Seconds = 5.0, clients: Clients = 16, out: Out = RESULTS) -> None:
     """A server in its container beside the same one outside, its start, and the sizes of the images."""
-    from benchmarks.containers import measure_containers
+    from benchmarks.measures.containers import measure_containers
 
     _write(measure_containers(rounds, seconds, clients), out)
 
@@ -109,7 +109,7 @@ def containers(rounds: Rounds = 10, seconds: Seconds = 5.0, clients: Clients = 1
 @app.command()
 def sparse(rounds: Rounds = 5, seconds: Seconds = 10.0, out: Out = RESULTS) -> None:
     """A pruned model in DeepSparse beside the dense one, there and in ONNX Runtime."""
-    from benchmarks.sparse import measure_sparse
+    from benchmarks.measures.sparse import measure_sparse
 
     _write(measure_sparse(rounds, seconds), out)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.places import RESULTS, ROOT
-from benchmarks.results import Result
+from benchmarks.harness.places import RESULTS, ROOT
+from benchmarks.harness.results import Result
 
 PAGE = ROOT / "docs" / "performance.md"
 

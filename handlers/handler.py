@@ -15,16 +15,16 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from handlers import codecs
 from handlers.backends import artifact_of, open_session
 from handlers.backends.base import Logits, SessionInfo, Threads
-from handlers.classification import TextClassifier
 from handlers.open_inference import V2Question, decode_infer, encode_infer
-from handlers.packing import Tokens, padding_tokens
-from handlers.padding import Grid
-from handlers.payload import Question, read_question
-from handlers.request import RawRequest
-from handlers.tokenizer import TextTokenizer
+from handlers.payloads import codecs
+from handlers.payloads.request import RawRequest
+from handlers.tasks.payload import Question, read_question
+from handlers.tasks.text_classification import TextClassifier
+from handlers.tokens.packing import Tokens, padding_tokens
+from handlers.tokens.padding import Grid
+from handlers.tokens.tokenizer import TextTokenizer
 from handlers.user_code import Context, UserCode, load_user_code
 from model_store.errors import BackendError, BadInput, GoldenMismatch, ParetoServeError, StoreError
 from model_store.manifest import Artifact, Manifest, contained, verify_artifact

@@ -15,8 +15,8 @@ import msgspec
 import numpy as np
 
 from handlers.backends.base import Logits
-from handlers.codecs import told_as
-from handlers.payload import Question, read_question
+from handlers.payloads.codecs import told_as
+from handlers.tasks.payload import Question, read_question
 from model_store.errors import BadInput
 
 OCTETS = "application/octet-stream"

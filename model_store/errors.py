@@ -20,7 +20,7 @@
     └── WorkerFailed              a worker died with this request in its hands
 
 Each message is one sentence or two, says what to do, and is fit to be shown to a client: no traceback, no
-path of the server's own. Nothing here knows a status code; `serving.http_errors` maps classes to those.
+path of the server's own. Nothing here knows a status code; `serving.front.http_errors` maps classes to those.
 """
 
 

@@ -13,6 +13,7 @@ import msgspec
 from model_store.errors import DamagedArtifact, StoreError, UnsupportedManifest
 
 MANIFEST_FILE = "variant.json"
+TOKENIZER_FILE = "tokenizer.json"
 SCHEMA = 1
 
 _UNREADABLE = "{!r} of variant {!r} may not be read by the user that this runs as; allow it, or run as another user."

@@ -11,10 +11,10 @@ from rich.markup import escape
 
 from loadtest.errors import LoadTestError
 from model_store.errors import ParetoServeError
-from paretoserve import options
-from paretoserve.env_commands import env
+from paretoserve.commands import options
+from paretoserve.commands.env import env
 from paretoserve.healthcheck import is_service_link
-from paretoserve.progress import console, errors
+from paretoserve.terminal.progress import console, errors
 
 app = typer.Typer(
     name="paretoserve",
@@ -54,8 +54,8 @@ def build(
     label_column: options.LabelColumn = None,
 ) -> None:
     """Build variants of a checkpoint: an artifact per engine, its accuracy on the data, and a manifest."""
-    from paretoserve.build import BuildRequest
-    from paretoserve.build import build as build_variants
+    from paretoserve.builds.build import BuildRequest
+    from paretoserve.builds.build import build as build_variants
 
     columns = options.columns(text_column, text_pair_column, label_column)
     backends = tuple(backend) if backend else None
@@ -110,9 +110,9 @@ def serve(
 
     Each option can be given as an environment variable, too: PARETOSERVE_QUEUE_DEADLINE is --queue-deadline.
     """
-    from paretoserve.candidates import parse_candidate, variant_specs
-    from serving.server import serve as run_server
-    from serving.settings import Settings
+    from paretoserve.candidates.candidate import parse_candidate, variant_specs
+    from serving.front.server import serve as run_server
+    from serving.front.settings import Settings
 
     unless_named = None if server == "own" else server
     specs = variant_specs([parse_candidate(text, unless_named=unless_named) for text in variant], name)
@@ -159,8 +159,8 @@ def load(
     text_pair_column: options.PairColumn = None,
 ) -> None:
     """Load one endpoint until it throttles, and report."""
-    from paretoserve.compare import Load
-    from paretoserve.load import Endpoint, load_endpoint
+    from paretoserve.campaigns.compare import Load
+    from paretoserve.campaigns.load import Endpoint, load_endpoint
 
     columns = options.columns(text_column, text_pair_column, None)
     target = Endpoint(url, path, variant)
@@ -188,10 +188,10 @@ def compare(
     label_column: options.LabelColumn = None,
 ) -> None:
     """Serve each candidate alone, measure its accuracy over HTTP, load it until it throttles, and report."""
-    from paretoserve.candidates import parse_candidate
-    from paretoserve.compare import Comparison, Load
-    from paretoserve.compare import compare as run_comparison
-    from paretoserve.container import limits_told
+    from paretoserve.campaigns.compare import Comparison, Load
+    from paretoserve.campaigns.compare import compare as run_comparison
+    from paretoserve.candidates.candidate import parse_candidate
+    from paretoserve.hosts.container import limits_told
 
     parsed = [parse_candidate(text.strip(), store) for text in candidates.split(",")]
     comparison = Comparison(
@@ -215,8 +215,8 @@ def package(
     format_: Annotated[Literal["torchserve"], typer.Option("--format", help="Whose format.")] = "torchserve",
 ) -> None:
     """Write a variant as the archive of another server, which runs the same handler."""
-    from paretoserve.candidates import parse_candidate
-    from paretoserve.package import package_for_torchserve
+    from paretoserve.builds.package import package_for_torchserve
+    from paretoserve.candidates.candidate import parse_candidate
 
     packaged = package_for_torchserve(parse_candidate(variant, unless_named=format_), out)
     console.print(f"Archive: {packaged.archive}", markup=False, soft_wrap=True)
@@ -235,7 +235,7 @@ def report(folder: Annotated[Path, typer.Argument(help="Folder with a report.jso
 
 def _print_report(report: object, folder: Path) -> None:
     from loadtest.comparison import Report
-    from paretoserve.tables import report_table
+    from paretoserve.terminal.tables import report_table
 
     assert isinstance(report, Report), "this is a bug: commands hand over reports"
     table, verdict = report_table(report)
@@ -245,7 +245,7 @@ def _print_report(report: object, folder: Path) -> None:
 
 
 def _print_variants(folders: list[Path]) -> None:
-    from paretoserve.tables import variants_table
+    from paretoserve.terminal.tables import variants_table
 
     console.print(variants_table(folders))
 

@@ -18,10 +18,10 @@ from loadtest.comparison import REPORT_FILE, read_report
 from loadtest.summary import summary_table, verdict
 from model_store import errors
 from paretoserve.cli import app
-from paretoserve.progress import console
-from serving.http_errors import STATUS, status_of
-from serving.metrics import Metrics
-from serving.settings import Settings
+from paretoserve.terminal.progress import console
+from serving.front.http_errors import STATUS, status_of
+from serving.front.metrics import Metrics
+from serving.front.settings import Settings
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = ("reference.md", "serve.md", "compare.md", "../README.md")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from paretoserve.environments import create_environment
+from paretoserve.environments.catalogue import create_environment
 
 FOLDER = Path(__file__).parents[1] / ".envs"
 

@@ -17,15 +17,15 @@ import pytest
 
 from handlers.backends.base import Threads
 from handlers.handler import load_handler
-from handlers.request import RawRequest
-from model_store.data import Columns, Data, Row, Split
+from handlers.inferred import manifest_of
+from handlers.payloads.request import RawRequest
 from model_store.manifest import read_manifest
-from model_store.store import manifest_of
 from paretoserve import docs_tables
-from paretoserve.build import BuildRequest, build_variant
+from paretoserve.builds.build import BuildRequest, build_variant
 from paretoserve.docs_tables import DOCS, PAGES, SECTIONS, commands, in_step
-from paretoserve.server_process import running_server
-from tests.model_store.tiny import TEXTS, tiny_checkpoint
+from paretoserve.hosts.process import running_server
+from recipes.data.rows import Columns, Data, Row, Split
+from tests.tiny import TEXTS, tiny_checkpoint
 
 ROOT = DOCS.parent
 DOCUMENTS = (*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md")

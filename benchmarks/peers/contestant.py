@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.peers.base import Peer, plain_body, plain_label
 from benchmarks.peers.process import running_peer
-from paretoserve.server_process import running_server
+from paretoserve.hosts.process import running_server
 
 OURS = "paretoserve"
 OPTIONS = ("--streams", "1", "--threads", "1", "--queue-deadline", "5")

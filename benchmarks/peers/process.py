@@ -13,10 +13,10 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.environments import environment, library_folder
+from benchmarks.harness.environments import environment, library_folder
+from benchmarks.harness.places import ROOT
 from benchmarks.peers.arguments import HOST, free_port
 from benchmarks.peers.base import Peer
-from benchmarks.places import ROOT
 
 READY_TIMEOUT_S = 120.0
 STOP_S = 10.0

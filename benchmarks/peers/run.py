@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environments import environment
-from benchmarks.model import BenchmarkModel, benchmark_model
+from benchmarks.harness.environments import environment
+from benchmarks.harness.model import BenchmarkModel, benchmark_model
+from benchmarks.harness.places import RUNS
+from benchmarks.harness.results import Result, make_result
+from benchmarks.harness.sentences import Sentences, load_sentences
 from benchmarks.peers.base import MAX_BATCH, Peer
 from benchmarks.peers.catalogue import PEERS
 from benchmarks.peers.contestant import OPTIONS, OURS, Contestant, contestants
 from benchmarks.peers.measure import Conditions, measure
 from benchmarks.peers.process import PeerFailed
 from benchmarks.peers.summary import summarize
-from benchmarks.places import RUNS
-from benchmarks.results import Result, make_result
-from benchmarks.sentences import Sentences, load_sentences
 from handlers.backends.base import Threads
 from handlers.handler import load_handler
 from model_store.errors import EnvironmentUnavailable, ParetoServeError
 from model_store.manifest import read_manifest
-from paretoserve.compare import split_cores
-from paretoserve.progress import Report, progress
+from paretoserve.campaigns.compare import split_cores
+from paretoserve.terminal.progress import Report, progress
 
 CHECKED = 400
 """Sentences asked of each server to warm it up, whose labels must be those of the engine."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.harness.results import ratios, spread
 from benchmarks.peers.contestant import OURS
-from benchmarks.results import ratios, spread
 
 Round = Mapping[str, Mapping[str, Any]]
 """The figures of each contestant that was measured in a round, by its name."""

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from handlers.packing import PackedBatch
-from handlers.padding import Grid, PaddedBatch
+from handlers.tokens.packing import PackedBatch
+from handlers.tokens.padding import Grid, PaddedBatch
 from model_store.manifest import Layout
 
 Logits = NDArray[np.float32]

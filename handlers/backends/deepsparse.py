@@ -23,7 +23,7 @@ from onnx import ModelProto, TensorProto
 
 from handlers.backends.base import Batch, Logits, SessionInfo, Threads
 from handlers.backends.signature import Port, Signature, read_signature
-from handlers.packing import Int64Array, PackedBatch, row_width
+from handlers.tokens.packing import Int64Array, PackedBatch, row_width
 from model_store.errors import BackendError
 from model_store.manifest import Layout
 

@@ -12,7 +12,7 @@ import openvino as ov
 from handlers.backends.base import Batch, Logits, SessionInfo, Threads
 from handlers.backends.processor import instruction_set
 from handlers.backends.signature import INPUT_NAMES, Port, Signature, read_signature
-from handlers.packing import Int64Array, PackedBatch
+from handlers.tokens.packing import Int64Array, PackedBatch
 from model_store.errors import BackendError
 from model_store.manifest import Layout
 

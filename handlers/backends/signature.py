@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from handlers.packing import Int64Array
-from handlers.padding import Grid
+from handlers.tokens.packing import Int64Array
+from handlers.tokens.padding import Grid
 from model_store.errors import BackendError
 from model_store.manifest import Layout
 

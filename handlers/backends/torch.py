@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 from handlers.backends.base import Batch, Logits, SessionInfo, Threads
-from model_store.bert import PACKED_INPUTS, BertClassifier, load_checkpoint
 from model_store.errors import BackendError, UnsupportedCheckpoint
 from model_store.manifest import Layout
+from networks.encoder import PACKED_INPUTS, BertClassifier, load_checkpoint
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 

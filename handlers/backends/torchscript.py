@@ -11,9 +11,9 @@ import torch
 
 from handlers.backends.base import Batch, Logits, SessionInfo, Threads
 from handlers.backends.torch import TorchSession
-from model_store.bert import PACKED_INPUTS
 from model_store.errors import BackendError
 from model_store.manifest import Layout
+from networks.encoder import PACKED_INPUTS
 
 
 class TorchScriptSession(TorchSession):

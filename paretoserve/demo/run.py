@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from loadtest.comparison import Report
-from model_store.data import load_data
-from paretoserve.build import BuildRequest, build_variant
-from paretoserve.candidates import parse_candidate
-from paretoserve.compare import Comparison, Levels, Load, compare
+from paretoserve.builds.build import BuildRequest, build_variant
+from paretoserve.campaigns.compare import Comparison, Levels, Load, compare
+from paretoserve.candidates.candidate import parse_candidate
 from paretoserve.demo.task import LABELS, Example, examples
 from paretoserve.demo.training import BATCH, save, train, train_tokenizer
-from paretoserve.progress import progress
+from paretoserve.terminal.progress import progress
+from recipes.data.rows import load_data
 
 MODEL = "reviews"
 TRAIN_STEPS, DEV_EXAMPLES = 550, 1000

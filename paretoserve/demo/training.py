@@ -9,10 +9,10 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from torch import Tensor
 from torch.nn import functional
 
-from model_store.bert import BertClassifier, save_checkpoint
-from model_store.bert_config import BertConfig
+from networks.config import BertConfig
+from networks.encoder import BertClassifier, save_checkpoint
 from paretoserve.demo.task import LABELS, Example
-from paretoserve.progress import Report
+from paretoserve.terminal.progress import Report
 
 WIDTH, HEAD_SIZE, MAX_TOKENS = 128, 32, 128
 BATCH, LEARNING_RATE = 64, 1.5e-3

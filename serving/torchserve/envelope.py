@@ -5,7 +5,7 @@ The handler lives in an archive of TorchServe's, with a file that says how it is
 
 import msgspec
 
-from serving.wire import Ask, BatchDone, Failed, Ready, Reply
+from serving.wire.messages import Ask, BatchDone, Failed, Ready, Reply
 
 # Content types of the bridge's requests; what comes with another one is a client's own.
 ASK = "application/x-paretoserve-ask"

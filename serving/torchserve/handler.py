@@ -15,16 +15,11 @@ from typing import Any, Protocol
 
 import msgspec
 
+from handlers.inferred import manifest_of
 from model_store.errors import ParetoServeError
-from model_store.store import manifest_of
-from serving.black_box import BlackBox
 from serving.cpu_plan import Split, usable_cores
-from serving.decoding import decode
-from serving.facts import facts_of
-from serving.http_errors import error_body, status_of
-from serving.loading import Loaded, load_fastest
+from serving.front.http_errors import error_body, status_of
 from serving.logs import configure_logs, place_of
-from serving.streams import Job, Streams
 from serving.torchserve.envelope import (
     ASK,
     CONFIG_FILE,
@@ -36,7 +31,12 @@ from serving.torchserve.envelope import (
     decode_question,
     encode,
 )
-from serving.wire import Ask, BatchDone, Failed, Ready, Reply, ToFront
+from serving.wire.black_box import BlackBox
+from serving.wire.messages import Ask, BatchDone, Failed, Ready, Reply, ToFront
+from serving.worker.decoding import decode
+from serving.worker.facts import facts_of
+from serving.worker.loading import Loaded, load_fastest
+from serving.worker.streams import Job, Streams
 
 log = logging.getLogger("paretoserve.torchserve")
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from model_store.errors import BackendError, GoldenMismatch
 from model_store.manifest import Artifact, Manifest
-from serving.cost import Cost
-from serving.wire import Ask, Reply
+from serving.wire.cost import Cost
+from serving.wire.messages import Ask, Reply
 
 # Requests, one after the other, of which the second half is counted.
 TIMED = 30

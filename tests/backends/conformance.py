@@ -15,20 +15,20 @@ import torch
 
 from handlers.backends import BACKENDS, artifact_of
 from handlers.backends.base import Batch, Logits
-from handlers.classification import TextClassifier
-from handlers.packing import PackedBatch, Tokens, pack
-from handlers.padding import PaddedBatch
-from handlers.tokenizer import TextTokenizer
-from model_store.bert import PACKED_INPUTS, load_checkpoint
+from handlers.tasks.text_classification import TextClassifier
+from handlers.tokens.packing import PackedBatch, Tokens, pack
+from handlers.tokens.padding import PaddedBatch
+from handlers.tokens.tokenizer import TextTokenizer
 from model_store.errors import BackendError
 from model_store.manifest import Layout
-from paretoserve.environments import ENVIRONMENT_OF, interpreter_for
+from networks.encoder import PACKED_INPUTS, load_checkpoint
+from paretoserve.environments.catalogue import ENVIRONMENT_OF, interpreter_for
 from tests.backends.engine_process import Config
 from tests.backends.remote import RemoteSession, remote_session
 from tests.environments import use_only
+from tests.exported import exported
 from tests.handlers.variants import build_tiny
-from tests.model_store.exported import exported
-from tests.model_store.tiny import PAIRS, TEXTS, VOCABULARY, tiny_checkpoint
+from tests.tiny import PAIRS, TEXTS, VOCABULARY, tiny_checkpoint
 
 # What no machine of ours has is asked of those who have it.
 NOT_HERE = {"torch-cuda"}

@@ -18,8 +18,8 @@ import psutil
 
 from handlers.backends import BACKENDS, open_session
 from handlers.backends.base import Batch, Logits, SessionInfo, Threads
-from handlers.packing import PackedBatch
-from handlers.padding import PaddedBatch
+from handlers.tokens.packing import PackedBatch
+from handlers.tokens.padding import PaddedBatch
 from model_store.errors import BackendError
 from model_store.manifest import Layout
 

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.client import run_client, run_here
-from benchmarks.loops import arrivals
-from benchmarks.plan import ClientPlan, ClientResult
+from benchmarks.harness.client import run_client, run_here
+from benchmarks.harness.loops import arrivals
+from benchmarks.harness.plan import ClientPlan, ClientResult
 from tests.benchmarks.servers import Behaviour, TinyServer, served
 
 BODIES = (b'{"inputs": "a"}', b'{"inputs": "b"}', b'{"inputs": "c"}')

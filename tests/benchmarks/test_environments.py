@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import environments
-from benchmarks.environments import environment
+from benchmarks.harness import environments
+from benchmarks.harness.environments import environment
 from model_store.errors import EnvironmentUnavailable
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import model, sentences
+from benchmarks.harness import model, sentences
 from model_store.manifest import read_manifest
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.places import RESULTS
+from benchmarks.harness.places import RESULTS
+from benchmarks.harness.results import make_result, write_result
 from benchmarks.report import PAGE, render
-from benchmarks.results import make_result, write_result
 
 
 def test_the_page_is_what_the_results_are_rendered_to() -> None:

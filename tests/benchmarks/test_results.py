@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.results import Spread, make_result, ratios, spread, write_result
+from benchmarks.harness.results import Spread, make_result, ratios, spread, write_result
 
 
 def test_a_result_tells_everything_that_is_needed_to_judge_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

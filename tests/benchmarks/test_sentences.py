@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import sentences
+from benchmarks.harness import sentences
 
 
 def test_where_sst2_is_not_at_hand_the_project_makes_sentences_and_says_so(

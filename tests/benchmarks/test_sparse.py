@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.harness.results import make_result, write_result
+from benchmarks.measures.sparse import CONTESTANTS, DENSE, ONNXRUNTIME, SPARSE, summarized
+from benchmarks.measures.sparse_engine import speed
 from benchmarks.report import render
-from benchmarks.results import make_result, write_result
-from benchmarks.sparse import CONTESTANTS, DENSE, ONNXRUNTIME, SPARSE, summarized
-from benchmarks.sparse_engine import speed
-from handlers.packing import Tokens
+from handlers.tokens.packing import Tokens
 from tests.handlers.sessions import FixedSession
 
 PER_S = {DENSE: (10.0, 20.0, 10.0), SPARSE: (40.0, 40.0, 30.0), ONNXRUNTIME: (8.0, 10.0, 10.0)}

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serving.front import until
+from tests.serving.front_server import until
 
 ROOT = Path(__file__).parents[2]
 BACKENDS = ("onnxruntime", "openvino", "torch", "deepsparse", "torchserve")

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.serving.front import until
+from tests.serving.front_server import until
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"

@@ -13,9 +13,9 @@ import pytest
 
 from paretoserve.docs_tables import DOCS
 from tests.docker.containers import build_images, docker, need_engine
-from tests.model_store.tiny import TEXTS
-from tests.serving.front import until
+from tests.serving.front_server import until
 from tests.test_docs import blocks, store_of_the_pages
+from tests.tiny import TEXTS
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(900)]
 

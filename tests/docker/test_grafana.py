@@ -10,10 +10,10 @@ import httpx
 import psutil
 import pytest
 
-from serving.settings import VariantSpec
+from serving.front.settings import VariantSpec
 from tests.docker.stack import ALERTS, DASHBOARD, PANELS, RECORDS, program, prometheus
 from tests.handlers.variants import build_dense
-from tests.serving.front import Front, front, until
+from tests.serving.front_server import Front, front, until
 
 SERVED = {"dense": "onnxruntime", "int8": "openvino"}
 BOTH = {f"{variant}@{backend}" for variant, backend in SERVED.items()}

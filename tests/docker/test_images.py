@@ -29,8 +29,8 @@ from tests.docker.containers import (
 )
 from tests.environments import use_only
 from tests.handlers.variants import build_tiny, write_code
-from tests.model_store.tiny import TEXTS
-from tests.serving.front import until
+from tests.serving.front_server import until
+from tests.tiny import TEXTS
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(300)]
 each = pytest.mark.parametrize("backend", BACKENDS)

@@ -5,7 +5,7 @@ import re
 import pytest
 from prometheus_client.core import Metric
 
-from serving.metrics import Metrics
+from serving.front.metrics import Metrics
 from tests.docker.stack import ALERTS, PANELS, PROMETHEUS, RECORDS, ROOT, RULES, program, promtool
 
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}

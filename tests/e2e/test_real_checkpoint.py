@@ -11,11 +11,11 @@ import pytest
 from handlers.backends import artifact_of
 from handlers.backends.base import Threads
 from handlers.handler import load_handler
-from model_store.data import Data, load_data
 from model_store.manifest import Manifest, read_manifest
-from paretoserve.accuracy import served_accuracy
-from paretoserve.build import BuildRequest, build
-from paretoserve.server_process import running_server
+from paretoserve.builds.build import BuildRequest, build
+from paretoserve.campaigns.accuracy import served_accuracy
+from paretoserve.hosts.process import running_server
+from recipes.data.rows import Data, load_data
 from tests.environments import use_only
 
 SHARED = Path(__file__).parents[3] / "shared"

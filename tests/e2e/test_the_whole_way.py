@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.model_store.tiny import TEXTS, tiny_checkpoint
+from tests.tiny import TEXTS, tiny_checkpoint
 
 
 def paretoserve(*arguments: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import kubernetes_validate  # type: ignore[import-untyped]
 import yaml
 
-from paretoserve.virtual_environment import Contents, environment, site_packages_of
+from paretoserve.environments.virtual_environment import Contents, environment, site_packages_of
 from tests.environments import FOLDER
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "kubernetes"

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from paretoserve.docs_tables import DOCS, commands
-from paretoserve.server_process import running_server
+from paretoserve.hosts.process import running_server
 from tests.examples.manifests import (
     EXAMPLES,
     KUSTOMIZATION,

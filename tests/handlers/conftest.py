@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.tokenizer import TextTokenizer
+from handlers.tokens.tokenizer import TextTokenizer
 from tests.handlers.variants import build_dense
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from handlers.backends import BACKENDS, open_session
 from handlers.backends.base import Threads
-from handlers.packing import Tokens, pack
+from handlers.tokens.packing import Tokens, pack
 from model_store.errors import BackendError
 
 FILES = {"torch": "model.safetensors", "onnxruntime": "model.onnx", "openvino": "model.xml"}

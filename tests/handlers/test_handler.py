@@ -7,14 +7,14 @@ import msgspec
 import pytest
 
 from handlers.backends.base import Threads
-from handlers.classification import TextClassifier
 from handlers.handler import Handler, load_handler
-from handlers.request import RawRequest
-from handlers.tokenizer import TextTokenizer
+from handlers.inferred import manifest_of
+from handlers.payloads.request import RawRequest
+from handlers.tasks.text_classification import TextClassifier
+from handlers.tokens.tokenizer import TextTokenizer
 from handlers.user_code import UserCode
 from model_store.errors import BackendError, BadInput, DamagedArtifact, GoldenMismatch, ParetoServeError, StoreError
 from model_store.manifest import read_manifest, write_manifest
-from model_store.store import manifest_of
 from tests.handlers.sessions import FailingSession, FixedSession
 from tests.handlers.variants import copy_of, opened, write_code
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from handlers.open_inference import decode_infer, encode_infer
-from handlers.payload import TextInput
+from handlers.tasks.payload import TextInput
 from model_store.errors import BadInput
 
 PREDICTIONS = [{"label": "positive", "score": 0.75}, {"label": "naïve", "score": 0.5}]

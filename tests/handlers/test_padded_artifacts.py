@@ -10,14 +10,14 @@ from onnx import TensorProto
 from handlers.backends import open_session
 from handlers.backends.base import Logits, Threads
 from handlers.handler import Handler, load_handler
-from handlers.packing import Tokens
-from handlers.request import RawRequest
+from handlers.inferred import manifest_of
+from handlers.payloads.request import RawRequest
+from handlers.tokens.packing import Tokens
 from model_store.errors import BackendError, GoldenMismatch
 from model_store.manifest import GoldenInput
-from model_store.store import manifest_of
+from tests.exported import AS_USUAL, Export, exported
 from tests.handlers.variants import write_code
-from tests.model_store.exported import AS_USUAL, Export, exported
-from tests.model_store.tiny import PAIRS, TEXTS, packed_texts, torch_logits
+from tests.tiny import PAIRS, TEXTS, packed_texts, torch_logits
 
 ENGINES = ("onnxruntime", "openvino")
 EVERYTHING = (*TEXTS, *PAIRS)

@@ -7,8 +7,8 @@ from pathlib import Path
 from handlers.backends.base import Threads
 from handlers.handler import Handler, load_handler
 from model_store.manifest import read_manifest
-from paretoserve.build import BuildRequest, build
-from tests.model_store.tiny import TEXTS, tiny_checkpoint
+from paretoserve.builds.build import BuildRequest, build
+from tests.tiny import TEXTS, tiny_checkpoint
 
 
 def build_dense(folder: Path) -> Path:

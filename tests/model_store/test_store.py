@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from handlers.inferred import inferred_manifest, manifest_of
 from model_store.errors import StoreError, UnknownVariant, UnsupportedCheckpoint
 from model_store.manifest import Manifest, Technique, write_manifest
-from model_store.store import find_variant, inferred_manifest, list_variants, manifest_of, staging, variant_dirs
-from tests.model_store.tiny import tiny_checkpoint
+from model_store.store import find_variant, list_variants, staging, variant_dirs
+from tests.tiny import tiny_checkpoint
 
 
 def add_variant(store: Path, model: str, variant: str) -> Path:
@@ -136,7 +137,7 @@ def test_anything_else_is_refused_with_what_is_accepted(tmp_path: Path) -> None:
 def test_reading_a_store_needs_no_engine() -> None:
     heavy = {"torch", "onnx", "onnxruntime", "openvino", "nncf", "datasets", "huggingface_hub", "numpy"}
     program = (
-        "import sys, model_store.checkpoint, model_store.data, model_store.manifest, model_store.store;"
+        "import sys, recipes.data.checkpoint, recipes.data.rows, model_store.manifest, model_store.store;"
         f"print(*sorted({heavy} & sys.modules.keys()))"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from paretoserve.build import BuildRequest, build
-from tests.model_store.tiny import TEXTS, tiny_checkpoint
+from paretoserve.builds.build import BuildRequest, build
+from tests.tiny import TEXTS, tiny_checkpoint
 
 
 def write_rows(file: Path) -> Path:

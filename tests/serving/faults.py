@@ -1,7 +1,7 @@
 """An engine that does what a word of a text tells it to, in a worker that is real in all else.
 
-Its logits are the ids of a text's first two words. Run in place of an interpreter's `-m serving.worker FD CONFIG`, as
-`python -m tests.serving.faults FD CONFIG`.
+Its logits are the ids of a text's first two words. Run in place of an interpreter's `-m serving.worker.process FD CONFIG`,
+as `python -m tests.serving.faults FD CONFIG`.
 """
 
 import fcntl
@@ -16,9 +16,9 @@ import numpy as np
 
 from handlers.backends import BACKENDS
 from handlers.backends.base import Batch, Logits, SessionInfo, Threads
-from handlers.packing import PackedBatch
+from handlers.tokens.packing import PackedBatch
 from model_store.manifest import Layout
-from serving import worker
+from serving.worker import process as worker
 
 BACKEND = "faulty"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")

@@ -18,9 +18,9 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.processors import TemplateProcessing
 
 from model_store.manifest import Artifact, Manifest, Technique, sha256_of, write_manifest
-from serving.settings import VariantSpec
+from serving.front.settings import VariantSpec
 from tests.serving.faults import BACKEND, FIRST, SEPARATOR, UNKNOWN, VOCABULARY
-from tests.serving.front import ROOT, Front, is_not_ready, until
+from tests.serving.front_server import ROOT, Front, is_not_ready, until
 
 LABELS = ["first", "second"]
 AS_LOGITS = {"top_k": None, "function_to_apply": "none"}
@@ -123,7 +123,7 @@ def _write_manifest(folder: Path) -> None:
 
 
 def _interpreter(script: Path) -> Path:
-    """An executable that a server starts as `SCRIPT -P -m serving.worker FD CONFIG`."""
+    """An executable that a server starts as `SCRIPT -P -m serving.worker.process FD CONFIG`."""
     python, root = shlex.quote(sys.executable), shlex.quote(str(ROOT))
     script.write_text(f'#!/bin/sh\ncd {root} && exec {python} -m tests.serving.faults "$4" "$5"\n')
     script.chmod(script.stat().st_mode | stat.S_IXUSR)

@@ -5,16 +5,16 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from serving import link
-from serving.server import serve
-from serving.settings import Settings, VariantSpec
+from serving.front import link
+from serving.front.server import serve
+from serving.front.settings import Settings, VariantSpec
 
 
 def main() -> None:
     told = json.loads(sys.argv[1])
     specs = [VariantSpec(name, Path(folder), backend, python) for name, folder, backend, python in told["variants"]]
     for name, seconds in told["supervision"].items():
-        assert hasattr(link, name), f"there is no {name} in serving.link"
+        assert hasattr(link, name), f"there is no {name} in serving.front.link"
         setattr(link, name, seconds)
 
     def announce(url: str, plans: Mapping[str, str]) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from handlers.backends.base import Logits
-from model_store.recipes.base import Text
-from tests.model_store.exported import AS_USUAL, Export, exported
-from tests.model_store.tiny import VOCABULARY, packed_texts, torch_logits
-from tests.serving.front import Front, front, spec, until
+from recipes.base import Text
+from tests.exported import AS_USUAL, Export, exported
+from tests.serving.front_server import Front, front, spec, until
+from tests.tiny import VOCABULARY, packed_texts, torch_logits
 
 CLIENTS = 16
 STATIC = Export(rows=4, width=24)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from serving.inference import Inference
-from serving.metrics import Metrics
-from serving.request_log import RequestLog
-from serving.variant import ServedVariant
+from serving.front.inference import Inference
+from serving.front.metrics import Metrics
+from serving.front.request_log import RequestLog
+from serving.front.variant import ServedVariant
 
 
 def test_a_bug_in_the_front_is_answered_with_the_id_and_logged_without_its_message(

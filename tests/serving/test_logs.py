@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from paretoserve.server_process import running_server
+from paretoserve.hosts.process import running_server
 from serving.logs import JsonFormatter, TextFormatter, place_of
 from tests.handlers.variants import copy_of, write_code
-from tests.serving.front import ROOT, GatedModel, front, spec, until
+from tests.serving.front_server import ROOT, GatedModel, front, spec, until
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"

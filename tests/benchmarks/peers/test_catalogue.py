@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
+from benchmarks.harness.places import ROOT
 from benchmarks.peers.base import PEERS_DIR, Peer, plain_body, plain_label, v2_body, v2_label
 from benchmarks.peers.catalogue import PEERS
-from benchmarks.places import ROOT
 
 by_peer = pytest.mark.parametrize("peer", PEERS.values(), ids=PEERS)
 COMMON = {"benchmarks", "numpy", "onnxruntime", "tokenizers"}

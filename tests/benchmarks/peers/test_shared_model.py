@@ -6,10 +6,10 @@ import pytest
 
 from benchmarks.peers.run import engine_labels
 from benchmarks.peers.shared_model import Prediction, SharedModel, padded
-from handlers.packing import Tokens, pack
-from model_store.data import Data, Row, Split
-from paretoserve.build import BuildRequest, build_variant
-from tests.model_store.tiny import TEXTS, tiny_checkpoint
+from handlers.tokens.packing import Tokens, pack
+from paretoserve.builds.build import BuildRequest, build_variant
+from recipes.data.rows import Data, Row, Split
+from tests.tiny import TEXTS, tiny_checkpoint
 
 WORDS = tuple(text for text, _ in TEXTS)
 

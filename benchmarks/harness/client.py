@@ -1,0 +1,78 @@
+"""The load client: lean, in a process and on cores of its own, so that it measures the server and not itself.
+
+`python -m benchmarks.harness.client` reads a plan as JSON from its standard input (or from its argument) and writes the
+result as JSON; `run_client` does that from Python.
+"""
+
+import gc
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import msgspec
+import uvloop
+
+from benchmarks.harness.loops import ClosedLoop, OpenLoop
+from benchmarks.harness.places import ROOT
+from benchmarks.harness.plan import ClientPlan, ClientResult
+
+
+class RunningClient:
+    """A client at work in its process; use it in a `with`, and it does not outlive the block."""
+
+    def __init__(self, plan: ClientPlan, cores: Sequence[int] | None = None) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.harness.client"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
+        )
+        assert self._process.stdin is not None, "this is a bug: the client's input is a pipe"
+        with self._process.stdin as pipe:
+            pipe.write(msgspec.json.encode(plan))
+
+    def __enter__(self) -> "RunningClient":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def result(self) -> ClientResult:
+        """Wait for the end of the plan; raises RuntimeError where the client itself failed."""
+        assert self._process.stdout is not None, "this is a bug: the client's output is a pipe"
+        output = self._process.stdout.read()
+        if self._process.wait() != 0:
+            raise RuntimeError("The load client failed; its error stands above.")
+        return msgspec.json.decode(output, type=ClientResult)
+
+
+def run_client(plan: ClientPlan, cores: Sequence[int] | None = None) -> ClientResult:
+    """Run a plan in a process of its own, pinned to `cores`."""
+    with RunningClient(plan, cores) as client:
+        return client.result()
+
+
+async def run_here(plan: ClientPlan) -> ClientResult:
+    """Run a plan in this process."""
+    load = ClosedLoop(plan) if plan.rate_per_s is None else OpenLoop(plan)
+    return await load.run()
+
+
+def main() -> None:
+    raw = sys.argv[1].encode() if len(sys.argv) > 1 else sys.stdin.buffer.read()
+    plan = msgspec.json.decode(raw, type=ClientPlan)
+    gc.disable()  # a collection in the middle of a measurement would be measured
+    result = uvloop.run(run_here(plan))
+    # Python left unbuffered (PYTHONUNBUFFERED) may write a part only; a file of our own writes all.
+    with open(sys.stdout.fileno(), "wb", closefd=False) as output:
+        output.write(msgspec.json.encode(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""The model that every benchmark serves: built once, from the SST-2 checkpoint or, where there is none, at random."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.harness.places import RUNS, SHARED
+from benchmarks.harness.sentences import LABELS, SST2, load_sentences
+from model_store.manifest import MANIFEST_FILE, TOKENIZER_FILE
+from paretoserve.builds.build import BuildRequest, build_variant
+from recipes.data.rows import Data, Row, Split, load_data
+
+CHECKPOINT = SHARED / "checkpoints" / "sst2-minilm"
+STORE = RUNS / "store"
+LAYERS, WIDTH, HEADS, UNITS = 6, 384, 12, 1536
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkModel:
+    """A checkpoint and what it is; `source` stands in the settings of a result."""
+
+    name: str
+    checkpoint: Path
+    source: str
+
+    def variant(self, recipe: str) -> Path:
+        """The folder of the variant that `recipe` builds, made the first time it is asked for."""
+        folder = STORE / self.name / recipe
+        if not (folder / MANIFEST_FILE).is_file():
+            request = BuildRequest(str(self.checkpoint), "", (), STORE, self.name)
+            build_variant(request, self.checkpoint, _data(), self.name, recipe)
+        return folder
+
+
+def benchmark_model() -> BenchmarkModel:
+    """The fine-tuned checkpoint beside the repository, or one of the same shape with random weights."""
+    if CHECKPOINT.is_dir():
+        return BenchmarkModel("sst2-minilm", CHECKPOINT, "sst2-minilm: BERT, 6 layers, 384 wide, fine-tuned on SST-2")
+    checkpoint = RUNS / "checkpoints" / "random-minilm"
+    if not (checkpoint / TOKENIZER_FILE).is_file():  # what is written last
+        make_random_checkpoint(checkpoint)
+    return BenchmarkModel("random-minilm", checkpoint, "BERT, 6 layers, 384 wide, random weights: for timing only")
+
+
+def make_random_checkpoint(folder: Path) -> None:
+    """A classifier of the benchmark's shape with random weights, the same every time, and a tokenizer that fits."""
+    # Only where there is no checkpoint are torch and the demo's tokenizer needed.
+    import torch
+
+    from networks.config import BertConfig
+    from networks.encoder import BertClassifier
+    from paretoserve.demo.training import save, train_tokenizer
+
+    tokenizer = train_tokenizer(load_sentences().texts)
+    config = BertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=WIDTH,
+        head_size=WIDTH // HEADS,
+        heads=(HEADS,) * LAYERS,
+        units=(UNITS,) * LAYERS,
+        labels=LABELS,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        save(BertClassifier(config).eval(), tokenizer, folder)
+
+
+def _data() -> Data:
+    if SST2.is_dir():
+        return load_data(str(SST2), LABELS)
+    rows = tuple(Row(text, None, i % len(LABELS)) for i, text in enumerate(load_sentences().texts))
+    return Data(None, Split("generated", "dev", rows))

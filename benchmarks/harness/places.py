@@ -1,0 +1,10 @@
+"""Where the benchmarks find and leave things."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "docs" / "results" / "performance"
+SHARED = ROOT.parent / "shared"
+"""Checkpoints and data beside the repository, where there are any; benchmarks do without."""
+RUNS = ROOT / "runs" / "benchmarks"
+"""What is made once and used by every run: variants, environments, logs. Git ignores it; delete it to make it anew."""

@@ -1,0 +1,84 @@
+"""What a load client is told to do, and what it brings back; both cross a process boundary as JSON."""
+
+from collections import Counter
+
+import msgspec
+import numpy as np
+
+from benchmarks.harness.connection import Outcome
+
+
+class ClientPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """POST `bodies` in turn, again and again, for `seconds` or until `requests` were sent, whichever is first.
+
+    A closed loop of `clients` without think time; with `rate_per_s` an open loop instead: that many requests a second,
+    evenly spaced or, with a `poisson_seed`, as a Poisson process, for `seconds`.
+    """
+
+    host: str
+    port: int
+    path: str
+    bodies: tuple[bytes, ...]
+    headers: dict[str, str] = {}
+    seconds: float | None = None
+    requests: int | None = None
+    clients: int = 16
+    rate_per_s: float | None = None
+    poisson_seed: int | None = None
+    max_connections: int = 2000
+    """Of an open loop; what finds none free is recorded as "not sent"."""
+    timeout_s: float = 10.0
+    """Of each request by itself."""
+    keep_answers: bool = False
+
+    def __post_init__(self) -> None:
+        if self.seconds is None and (self.requests is None or self.rate_per_s is not None):
+            raise ValueError("Give seconds, or for a closed loop requests, or it would never end.")
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One request: when it was due, counted from the first, and how long after that it was over, and how."""
+
+    due_s: float
+    seconds: float
+    body: int
+    outcome: Outcome
+    retry_after: bool
+
+
+class ClientResult(msgspec.Struct, frozen=True):
+    """Everything that happened, in the order in which requests were over.
+
+    `seconds` is what was measured; `cpu_s` what the client itself took of its core. `answers` holds the last answer to
+    each body, where the plan keeps answers.
+    """
+
+    records: list[Record]
+    seconds: float
+    cpu_s: float
+    answers: dict[int, bytes]
+
+    def in_time(self, outcome: Outcome = 200) -> list[Record]:
+        """Requests with that outcome that were over before the end of what was measured."""
+        return [r for r in self.records if r.outcome == outcome and r.due_s + r.seconds <= self.seconds]
+
+    def figures(self) -> dict[str, object]:
+        """Throughput and response times of what was answered 200, and how many requests ended in another way."""
+        outcomes = Counter(str(record.outcome) for record in self.records)
+        answered = self.in_time()
+        return {
+            "requests": len(self.records),
+            "requests_per_s": len(answered) / self.seconds if self.seconds else 0.0,
+            **percentiles_ms([record.seconds for record in self.records if record.outcome == 200]),
+            "not_200": sum(outcomes.values()) - outcomes["200"],
+            "outcomes": dict(outcomes),
+            "client_us_per_request": self.cpu_s / max(1, len(self.records)) * 1e6,
+        }
+
+
+def percentiles_ms(seconds: list[float]) -> dict[str, float | None]:
+    """p50, p95 and p99; None where there is nothing to take them of."""
+    names = {"p50_ms": 50, "p95_ms": 95, "p99_ms": 99}
+    if not seconds:
+        return dict.fromkeys(names)
+    return {name: float(np.percentile(seconds, q)) * 1e3 for name, q in names.items()}

@@ -1,0 +1,117 @@
+"""One engine with one graph, asked again and again how fast it is: `PYTHON -m benchmarks.measures.sparse_engine`.
+
+Run by the interpreter that has the engine. It reads a `Task` and then questions from standard input, a line of JSON
+each, and answers each in a line of JSON.
+"""
+
+import itertools
+import os
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from benchmarks.harness.engine import Call, arrival_order
+from handlers.backends import open_session
+from handlers.backends.base import Session, Threads
+from handlers.tokens.packing import Tokens, pack
+
+BUDGETS = (64, 128, 256)
+"""Tokens of a packed call, of which the fastest is taken."""
+
+FIXED_TOKENS, FIXED_TEXTS = 128, 16
+TRIAL_S = 2.0
+
+Workload = Literal["sentences", "fixed"]
+
+
+class Task(msgspec.Struct, frozen=True):
+    """What to open, in as many streams of one thread, and the token ids of the sentences to ask about."""
+
+    backend: str
+    file: str
+    streams: int
+    sentences: tuple[tuple[int, ...], ...]
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """What is really running, and the tokens of its fastest packed call."""
+
+    engine: str
+    instruction_set: str
+    details: dict[str, str]
+    call_tokens: int
+
+
+class Question(msgspec.Struct, frozen=True):
+    workload: Workload
+    seconds: float
+
+
+def speed(session: Session, calls: Sequence[Call], streams: int, seconds: float) -> float:
+    """Texts a second when each stream runs its share of `calls` over and over, for about so long."""
+    batches = [(pack(rows, session.info.width_step), sum(map(len, rows))) for rows in calls]
+
+    def run(stream: int) -> int:
+        texts, share = 0, itertools.cycle(batches[stream::streams])
+        while time.perf_counter() < ends_at:
+            batch, count = next(share)
+            session.run(batch)
+            texts += count
+        return texts
+
+    with ThreadPoolExecutor(streams) as pool:
+        started = time.perf_counter()
+        ends_at = started + seconds
+        texts = sum(pool.map(run, range(streams)))
+        return texts / (time.perf_counter() - started)
+
+
+def _prepare(session: Session, task: Task) -> tuple[int, dict[Workload, list[Call]]]:
+    """The tokens of the fastest packed call, and the calls of each workload. Everything is run once on the way."""
+    sentences = [_tokens(ids) for ids in task.sentences]
+    packed = {budget: list(arrival_order(sentences, budget)) for budget in BUDGETS}
+    for calls in packed.values():
+        _meet_all_widths(session, calls)
+    best = max(BUDGETS, key=lambda budget: speed(session, packed[budget], task.streams, TRIAL_S))
+    row = [_tokens(np.resize(np.concatenate(task.sentences), FIXED_TOKENS).tolist())]
+    return best, {"sentences": packed[best], "fixed": [[row] * (FIXED_TEXTS // task.streams)] * task.streams}
+
+
+def _tokens(ids: Sequence[int]) -> Tokens:
+    return Tokens(np.array(ids, np.int64), np.zeros(len(ids), np.int64))
+
+
+def _meet_all_widths(session: Session, calls: Sequence[Call]) -> None:
+    batches = [pack(rows, session.info.width_step) for rows in calls]
+    for batch in {batch.input_ids.shape: batch for batch in batches}.values():
+        session.run(batch)
+
+
+def main() -> None:
+    # What an engine prints must not come between the answers.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+
+    def answer(what: object) -> None:
+        answers.write(msgspec.json.encode(what) + b"\n")
+        answers.flush()
+
+    lines = sys.stdin.buffer
+    task = msgspec.json.decode(lines.readline(), type=Task)
+    session = open_session(task.backend, Path(task.file), "fp32", Threads(task.streams, 1))
+    best, calls = _prepare(session, task)
+    info = session.info
+    answer(Opened(f"{info.engine} {info.version}", info.instruction_set, dict(info.details), best))
+    for line in lines:
+        asked = msgspec.json.decode(line, type=Question)
+        answer(speed(session, calls[asked.workload], task.streams, asked.seconds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""A classifier that somebody exported to ONNX: `model.onnx` with padded inputs, its tokenizer and its `config.json`."""
+
+import mmap
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from model_store.errors import UnsupportedCheckpoint
+from model_store.manifest import TOKENIZER_FILE, Artifact, sha256_of
+
+MODEL = "model.onnx"
+EXPORT = (MODEL, "config.json", TOKENIZER_FILE)
+
+# OpenVINO reads ONNX as it is.
+BACKENDS = ("onnxruntime", "openvino")
+
+# Names of operators that stand in the file of a quantized graph.
+_QUANTIZED = (b"QuantizeLinear", b"DequantizeLinear", b"MatMulInteger")
+
+
+def is_export(folder: Path) -> bool:
+    return all((folder / file).is_file() for file in EXPORT)
+
+
+def export_artifacts(folder: Path) -> dict[str, Artifact]:
+    """The artifact of the export for each backend that runs it. Weights that lie beside the graph are part of it."""
+    weights = sorted(file.name for file in folder.glob(f"{MODEL}*") if file.name != MODEL)
+    files = (MODEL, *weights)
+    artifact = Artifact(
+        file=MODEL,
+        layout="padded",
+        precision=_precision(folder / MODEL),
+        sha256={file: sha256_of(folder / file) for file in (*files, TOKENIZER_FILE)},
+        bytes=sum((folder / file).stat().st_size for file in files),
+    )
+    return dict.fromkeys(BACKENDS, artifact)
+
+
+def _precision(file: Path) -> str:
+    """`int8` where the graph is quantized: an engine executes an ONNX graph in the precisions that it states."""
+    if not file.stat().st_size:
+        return "fp32"  # for the engine to refuse
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return "int8" if any(content.find(name) >= 0 for name in _QUANTIZED) else "fp32"
+
+
+def export_labels(folder: Path) -> list[str]:
+    """The labels that `config.json` gives; a model with the default two leaves them out.
+
+    Raises:
+        UnsupportedCheckpoint: it cannot be read.
+    """
+    names = _read(folder / "config.json").get("id2label", {"0": "LABEL_0", "1": "LABEL_1"})
+    try:
+        return [str(names[str(i)]) for i in range(len(names))]
+    except (KeyError, TypeError) as exc:
+        raise UnsupportedCheckpoint(
+            f"config.json of {folder.name!r} has an id2label that does not count its labels from 0."
+        ) from exc
+
+
+def export_max_tokens(folder: Path) -> int:
+    """The longest text: what the model has positions for, or what its tokenizer says where that is less.
+
+    Some models have more positions than texts have tokens, and some tokenizers say a number that means none.
+    """
+    config, tokenizer = folder / "config.json", folder / "tokenizer_config.json"
+    stated = [
+        _read(config).get("max_position_embeddings"),
+        _read(tokenizer).get("model_max_length") if tokenizer.is_file() else None,
+    ]
+    return int(min((limit for limit in stated if isinstance(limit, int | float) and limit > 0), default=512))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
+    except msgspec.DecodeError as exc:
+        raise UnsupportedCheckpoint(f"{file.name} of {file.parent.name!r} is not a JSON object ({exc}).") from exc

@@ -1,0 +1,61 @@
+"""Load one endpoint that somebody else runs."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loadtest.analysis import throttling_threshold
+from loadtest.campaign import Campaign
+from loadtest.comparison import CandidateReport, Report
+from loadtest.report import write_report
+from paretoserve.campaigns.accuracy import PATH, write_bodies
+from paretoserve.campaigns.compare import Load, run_with_progress
+from paretoserve.hosts.machine import describe_machine, describe_versions
+from recipes.data.rows import Columns, read_texts
+
+TARGET_VARIANT = "X-Amzn-SageMaker-Target-Variant"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to post to, and which variant to ask for where there are several."""
+
+    url: str
+    path: str = PATH
+    variant: str | None = None
+
+
+def load_endpoint(endpoint: Endpoint, load: Load, data: str, columns: Columns, out: Path) -> Report:
+    """Run one campaign against an endpoint with the texts of `data`, and write its report to `out`.
+
+    Raises:
+        ParetoServeError, LoadTestError: the data cannot be read, or the endpoint does not answer.
+    """
+    texts = read_texts(data, columns)
+    bodies = write_bodies(texts, 1, out / "bodies.jsonl")
+    campaign = Campaign(
+        url=endpoint.url,
+        bodies=bodies,
+        path=endpoint.path,
+        headers={TARGET_VARIANT: endpoint.variant} if endpoint.variant else {},
+        levels=load.levels,
+        think_time_s=load.think_time_s,
+        min_dwell_s=load.min_dwell_s,
+        max_dwell_s=load.max_dwell_s,
+    )
+    results = run_with_progress(campaign, out, f"Loading {endpoint.url}")
+    name = endpoint.variant or "endpoint"
+    report = Report(
+        candidates=(CandidateReport(name, name, "", results, throttling_threshold(results)),),
+        think_time_s=load.think_time_s,
+        conditions={
+            "Endpoint": f"{endpoint.url}{endpoint.path}",
+            "Data": f"{len(texts)} texts, one per request",
+            "Machine of the load generator": describe_machine()["Processor"],
+            "Versions": describe_versions(("paretoserve", "locust")),
+        },
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        title=f"Load on {endpoint.url}",
+    )
+    write_report(report, out)
+    return report

@@ -1,0 +1,100 @@
+"""`variant@backend`: what the command line names, and what a server is told to serve."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from handlers.backends import BACKENDS, artifact_of
+from handlers.inferred import manifest_of
+from model_store.errors import ParetoServeError
+from model_store.manifest import Manifest
+from model_store.store import find_variant
+from paretoserve.environments.catalogue import interpreter_for, is_installed
+from serving.front.link import BRIDGES
+from serving.front.settings import VariantSpec
+
+# Where a variant has several artifacts and none is named: the engine that is usually fastest on a CPU comes first.
+PREFERENCE = ("openvino", "onnxruntime", "torch", "deepsparse")
+
+# The backend of a folder that holds the user's own model_fn and nothing of ours.
+USER_MODEL = "python"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A variant in its folder, and the backend to run it on."""
+
+    folder: Path
+    manifest: Manifest
+    backend: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.manifest.variant}@{self.backend}"
+
+
+def parse_candidate(text: str, model_dir: Path | None = None, unless_named: str | None = None) -> Candidate:
+    """Read `DIR`, `DIR@BACKEND` or, with the folder of a model given, `VARIANT` and `VARIANT@BACKEND`.
+
+    Where no backend is named it is `unless_named`, or the best that is installed.
+
+    Raises:
+        ParetoServeError: there is no such variant, or it has nothing for that backend.
+    """
+    path, at, backend = text.rpartition("@")
+    if not at or "/" in backend:  # an @ within the path
+        path, backend = text, ""
+    folder = find_variant(model_dir, path) if model_dir else Path(path)
+    if not folder.is_dir():
+        raise ParetoServeError(f"There is no folder {path!r}; give the folder of a variant, e.g. store/sst2/int8.")
+    manifest = manifest_of(folder)
+    return _checked(Candidate(folder, manifest, backend or unless_named or _default_backend(manifest)))
+
+
+def _default_backend(manifest: Manifest) -> str:
+    if not manifest.artifacts:
+        return USER_MODEL
+    installed = [b for b in PREFERENCE if b in manifest.artifacts and is_installed(b)]
+    if not installed:
+        raise ParetoServeError(
+            f"None of the engines of variant {manifest.variant!r} is installed; run: paretoserve env create "
+            f"{next(iter(manifest.artifacts))}."
+        )
+    return installed[0]
+
+
+def _checked(candidate: Candidate) -> Candidate:
+    artifacts = candidate.manifest.artifacts
+    if candidate.backend == USER_MODEL and not artifacts:
+        return candidate
+    if candidate.backend not in (known := (*BACKENDS, *BRIDGES)):
+        raise ParetoServeError(f"There is no backend {candidate.backend!r}; choose from {', '.join(known)}.")
+    if artifacts and artifact_of(candidate.backend) not in artifacts:
+        raise ParetoServeError(
+            f"Variant {candidate.manifest.variant!r} has no artifact for {candidate.backend!r}; it has "
+            f"{', '.join(artifacts)}."
+        )
+    return candidate
+
+
+def variant_specs(candidates: list[Candidate], name: str | None = None) -> list[VariantSpec]:
+    """Name each after its variant, or `variant@backend` where a variant is served on several backends.
+
+    A single one may be given another `name`. Each gets the interpreter of its backend's environment, or ours if that
+    has the engine.
+
+    Raises:
+        EnvironmentUnavailable: neither has it.
+        ParetoServeError: there are several, and one name.
+    """
+    if name and len(candidates) > 1:
+        raise ParetoServeError("--name is for a server of one variant; several are called by their own names.")
+    variants = [candidate.manifest.variant for candidate in candidates]
+    return [
+        VariantSpec(
+            name or (candidate.manifest.variant if variants.count(candidate.manifest.variant) == 1 else candidate.name),
+            candidate.folder.resolve(),
+            candidate.backend,
+            interpreter_for(candidate.backend),
+        )
+        for candidate in candidates
+    ]

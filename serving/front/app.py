@@ -1,0 +1,178 @@
+"""The routes: SageMaker's, the Open Inference Protocol's, and our own. Parses no model input."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from handlers.v2_metadata import INPUTS, outputs_metadata
+from model_store.errors import UnknownVariant
+from serving.front import asgi
+from serving.front.exchange import identity_of
+from serving.front.http_errors import BUG, error_body, status_of
+from serving.front.inference import Inference
+from serving.front.metrics import Metrics
+from serving.front.request_log import RequestLog
+from serving.front.settings import Settings
+from serving.front.variant import ServedVariant
+
+if TYPE_CHECKING:
+    from serving.front.spans import Spans
+
+JSON = "application/json"
+TARGET_VARIANT = b"x-amzn-sagemaker-target-variant"
+
+
+class Front:
+    """The variants by name; the first is the one that is asked where a request names none."""
+
+    def __init__(
+        self,
+        variants: Sequence[ServedVariant],
+        settings: Settings,
+        metrics: Metrics,
+        spans: "Spans | None" = None,
+    ) -> None:
+        self.variants = {variant.name: variant for variant in variants}
+        self.settings = settings
+        self.metrics = metrics
+        self.request_log = RequestLog()
+        self._default = variants[0].name
+        self._inference = Inference(self.find, settings.max_body_bytes, metrics, self.request_log, spans)
+
+    def find(self, name: str) -> ServedVariant:
+        if name not in self.variants:
+            raise UnknownVariant(name, tuple(self.variants))
+        return self.variants[name]
+
+    @property
+    def ready(self) -> bool:
+        return all(variant.ready for variant in self.variants.values())
+
+    async def drain(self) -> None:
+        """Admit nothing more, and return once everything admitted is answered."""
+        await asyncio.gather(*(variant.drain() for variant in self.variants.values()))
+
+    async def invocations(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        headers = asgi.headers_of(scope)
+        name = asgi.text_header(headers, TARGET_VARIANT) or self._default
+        await self._inference.answer(headers, receive, send, name, "invocations")
+
+    async def infer(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        name = scope["path_params"]["name"]
+        await self._inference.answer(asgi.headers_of(scope), receive, send, name, "v2")
+
+    async def ping(self, request: Request) -> Response:
+        """200 once every variant is loaded, warm and agrees with its golden inputs; else 503 and which is not."""
+        waiting = [variant.name for variant in self.variants.values() if not variant.ready]
+        return _json({"ready": not waiting, "not_ready": waiting}, 503 if waiting else 200)
+
+    async def live(self, request: Request) -> Response:
+        return _json({"live": True})
+
+    async def server_ready(self, request: Request) -> Response:
+        return _json({"ready": self.ready}, 200 if self.ready else 503)
+
+    async def server_metadata(self, request: Request) -> Response:
+        return _json({"name": "paretoserve", "version": version("paretoserve"), "extensions": ["binary_tensor_data"]})
+
+    async def model_metadata(self, request: Request) -> Response:
+        variant = self.find(request.path_params["name"])
+        labels = len(variant.describe().get("labels", ()))
+        outputs = outputs_metadata(labels)
+        platform = f"paretoserve_{variant.backend}"
+        return _json({"name": variant.name, "platform": platform, "inputs": INPUTS, "outputs": outputs})
+
+    async def model_ready(self, request: Request) -> Response:
+        variant = self.find(request.path_params["name"])
+        return _json({"name": variant.name, "ready": variant.ready}, 200 if variant.ready else 503)
+
+    async def describe(self, request: Request) -> Response:
+        return _json({"default": self._default, "variants": [one.describe() for one in self.variants.values()]})
+
+    async def expose_metrics(self, request: Request) -> Response:
+        return Response(generate_latest(self.metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+class _Raw:
+    """An ASGI function as Starlette's router wants it, so that the hot path builds no Request and no Response."""
+
+    def __init__(self, function: Callable[[asgi.Scope, asgi.Receive, asgi.Send], Awaitable[None]]) -> None:
+        self._function = function
+
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        await self._function(scope, receive, send)
+
+
+def make_app(front: Front) -> asgi.App:
+    """The ASGI application; while it runs, so do the variants' workers."""
+    routes = _routes(front)
+
+    async def app(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        # The one path that nearly all requests take need not pass the router and three layers of middleware.
+        if scope.get("path") == "/invocations" and scope.get("method") == "POST":
+            await front.invocations(scope, receive, send)
+        else:
+            await routes(scope, receive, send)
+
+    return app
+
+
+def _routes(front: Front) -> Starlette:
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.callback(front.request_log.close)
+            for variant in front.variants.values():
+                await stack.enter_async_context(variant.running())
+            yield
+
+    return Starlette(
+        lifespan=lifespan,
+        routes=[
+            Route("/invocations", _Raw(front.invocations), methods=["POST"]),
+            Route("/ping", front.ping, methods=["GET", "POST"]),
+            Route("/v2", front.server_metadata),
+            Route("/v2/health/live", front.live),
+            Route("/v2/health/ready", front.server_ready),
+            Route("/v2/models/{name}", front.model_metadata),
+            Route("/v2/models/{name}/ready", front.model_ready),
+            Route("/v2/models/{name}/infer", _Raw(front.infer), methods=["POST"]),
+            Route("/variants", front.describe),
+            Route("/metrics", front.expose_metrics),
+        ],
+        exception_handlers={UnknownVariant: _unknown_variant, HTTPException: _http_exception, Exception: _bug},
+    )
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type=JSON)
+
+
+async def _unknown_variant(request: Request, exc: Exception) -> Response:
+    name = type(exc).__name__
+    return Response(error_body(str(exc), name), status_of(name), media_type=JSON)
+
+
+async def _http_exception(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, HTTPException), "this is a bug: registered for HTTPException"
+    # Not `request.url`, which is made of a Host header that may be anything.
+    message = f"{request.method} {request.scope['path']}: {exc.detail}."
+    response = Response(error_body(message, "HTTPError"), exc.status_code, exc.headers, JSON)
+    # Also where an inference route is asked with a method that it does not take.
+    response.raw_headers += identity_of(asgi.headers_of(request.scope)).echoed()
+    return response
+
+
+async def _bug(request: Request, exc: Exception) -> Response:
+    return Response(BUG, 500, media_type=JSON)

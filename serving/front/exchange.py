@@ -1,0 +1,81 @@
+"""One inference request and what came of it, as logs and traces tell of it. Holds nothing of its body."""
+
+import re
+import uuid
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from handlers.payloads.request import Protocol
+from serving.wire.messages import Timings
+
+# Of W3C Trace Context: version, trace id, id of the parent's span, flags. No version is ff, no id is all zeros.
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACE_ID = slice(3, 35)
+
+# The most characters of a client's own X-Request-Id.
+ID_LENGTH = 128
+
+ROUTES: dict[Protocol, str] = {"invocations": "/invocations", "v2": "/v2/models/{name}/infer"}
+
+NO_TIMINGS = Timings()
+
+
+class Identity(NamedTuple):
+    """Whose request it is: an id that client and server both log, and its place in the client's trace, if any."""
+
+    request_id: bytes
+    traceparent: bytes
+
+    @property
+    def trace_id(self) -> str:
+        return self.traceparent[_TRACE_ID].decode()
+
+    def echoed(self) -> list[tuple[bytes, bytes]]:
+        """The headers of the answer that tell it."""
+        headers = [(b"x-request-id", self.request_id)]
+        if self.traceparent:
+            headers.append((b"traceparent", self.traceparent))
+        return headers
+
+
+def identity_of(headers: dict[bytes, bytes]) -> Identity:
+    """The client's X-Request-Id if it is printable, else the id of its trace, else a fresh one."""
+    traceparent = headers.get(b"traceparent", b"")
+    if traceparent and not _TRACEPARENT.fullmatch(traceparent):
+        traceparent = b""
+    request_id = headers.get(b"x-request-id", b"")[:ID_LENGTH]
+    if not request_id or not _is_printable(request_id):
+        request_id = traceparent[_TRACE_ID] or uuid.uuid4().hex.encode()
+    return Identity(request_id, traceparent)
+
+
+def _is_printable(text: bytes) -> bool:
+    return text.isascii() and text.decode().isprintable()
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One inference request, filled in as it goes its way.
+
+    `arrived` and `asked`, when its body was read, are of `time.perf_counter`. `variant` is empty where there is none
+    of the name that was asked for. `error` is the name of the error it was answered with, `reason` why it was refused,
+    `fault` the exception behind a bug.
+    """
+
+    identity: Identity
+    protocol: Protocol
+    arrived: float
+    asked: float = 0.0
+    variant: str = ""
+    backend: str = ""
+    timings: Timings = NO_TIMINGS
+    tokens: int = 0
+    status: int = 0
+    duration_s: float = 0.0
+    error: str = ""
+    reason: str = ""
+    fault: Exception | None = None
+
+    @property
+    def route(self) -> str:
+        return ROUTES[self.protocol]

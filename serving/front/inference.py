@@ -1,0 +1,161 @@
+"""The route that does the work: from an HTTP request to a variant's reply, for `/invocations` and for V2."""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from handlers.payloads.request import Protocol, RawRequest
+from model_store.errors import NotReady, Overloaded, ParetoServeError
+from serving.front import asgi
+from serving.front.exchange import Exchange, identity_of
+from serving.front.http_errors import BUG, error_body, retry_after, status_of
+from serving.front.metrics import Metrics
+from serving.front.request_log import RequestLog
+from serving.front.variant import ServedVariant
+from serving.wire.messages import Reply
+
+if TYPE_CHECKING:
+    from serving.front.spans import Spans
+
+JSON = "application/json"
+
+# What is counted for a client that left; it is told nothing.
+CLIENT_LEFT = 499
+
+# Why a worker refuses what the gate had let in.
+TOO_LATE = "queue deadline"
+
+# Why a request is refused that comes while no worker is ready. One that loses its worker is not refused: it failed.
+NOT_READY = "not ready"
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """What all inference requests share: where their variant is found, and who is told of them.
+
+    `spans` is None where nobody asked for traces.
+    """
+
+    find: Callable[[str], ServedVariant]
+    max_body_bytes: int
+    metrics: Metrics
+    request_log: RequestLog
+    spans: "Spans | None" = None
+
+    async def answer(
+        self,
+        headers: dict[bytes, bytes],
+        receive: asgi.Receive,
+        send: asgi.Send,
+        name: str,
+        protocol: Protocol,
+    ) -> None:
+        """Read the request, ask the variant of this name, send the answer. Every outcome is told once."""
+        exchange = Exchange(identity_of(headers), protocol, time.perf_counter())
+        extra = exchange.identity.echoed()
+        variant = None
+        try:
+            variant = self.find(name)
+            reply = await self._ask(variant, exchange, headers, receive)
+            body, content_type = _unpack(variant, reply, exchange, extra)
+        except asgi.ClientLeft:
+            exchange.status, exchange.error = CLIENT_LEFT, asgi.ClientLeft.__name__
+        except ParetoServeError as exc:
+            body, content_type = _refuse(exc, exchange, extra)
+        except Exception as exc:  # noqa: BLE001  whatever it is, it is told and answered
+            body, content_type = _own_up(exc, exchange)
+        exchange.duration_s = time.perf_counter() - exchange.arrived
+        # In the next turn of the event loop: in this one the answer leaves.
+        asyncio.get_running_loop().call_soon(self._tell, exchange, variant)
+        if exchange.status != CLIENT_LEFT:
+            await asgi.respond(send, exchange.status, body, content_type, extra)
+
+    def _tell(self, exchange: Exchange, variant: ServedVariant | None) -> None:
+        if variant is None:
+            self.metrics.answered_for_no_variant(exchange.status)
+        else:
+            variant.metrics.answered(exchange.status, exchange.duration_s)
+            if exchange.status == 200:
+                variant.metrics.queue_duration.observe(exchange.timings.queue_s)
+                variant.metrics.tokenize_duration.observe(exchange.timings.tokenize_s)
+        self.request_log.tell(exchange)
+        if self.spans is not None:
+            self.spans.record(exchange)
+
+    async def _ask(
+        self, variant: ServedVariant, exchange: Exchange, headers: dict[bytes, bytes], receive: asgi.Receive
+    ) -> Reply:
+        exchange.variant, exchange.backend = variant.name, variant.backend
+        request = await _read(headers, receive, exchange.protocol, self.max_body_bytes)
+        timeout_s = _timeout_s(headers)
+        if not variant.ready:
+            exchange.reason = NOT_READY
+        exchange.asked = time.perf_counter()
+        return await asgi.unless_client_leaves(variant.ask(request, timeout_s), receive)
+
+
+async def _read(
+    headers: dict[bytes, bytes], receive: asgi.Receive, protocol: Protocol, max_body_bytes: int
+) -> RawRequest:
+    body = await asgi.read_body(headers, receive, max_body_bytes)
+    return RawRequest(
+        body,
+        asgi.text_header(headers, b"content-type"),
+        asgi.text_header(headers, b"accept"),
+        protocol,
+        asgi.whole_number(headers, b"inference-header-content-length"),
+    )
+
+
+def _timeout_s(headers: dict[bytes, bytes]) -> float:
+    """The client's own deadline, from `X-Request-Timeout-Ms`; none where it states none."""
+    milliseconds = asgi.whole_number(headers, b"x-request-timeout-ms")
+    return math.inf if milliseconds is None else milliseconds / 1000
+
+
+def _unpack(variant: ServedVariant, reply: Reply, exchange: Exchange, extra: Headers) -> tuple[bytes, str]:
+    timings = reply.timings
+    exchange.timings, exchange.tokens = timings, reply.tokens
+    parts = (("queue", timings.queue_s), ("tokenize", timings.tokenize_s), ("infer", timings.infer_s))
+    extra.append((b"server-timing", ", ".join(f"{name};dur={s * 1000:.3f}" for name, s in parts).encode()))
+    if reply.error:
+        return _pass_on(reply, exchange, extra)
+    exchange.status = 200
+    extra.append((b"x-amzn-invoked-production-variant", variant.name.encode()))
+    if reply.truncated:
+        extra.append((b"x-paretoserve-truncated", ",".join(map(str, reply.truncated)).encode()))
+    if reply.json_length is not None:
+        extra.append((b"inference-header-content-length", str(reply.json_length).encode()))
+    return reply.body, reply.content_type
+
+
+def _pass_on(reply: Reply, exchange: Exchange, extra: Headers) -> tuple[bytes, str]:
+    """An error that the worker met."""
+    exchange.status, exchange.error = status_of(reply.error), reply.error
+    if reply.error == Overloaded.__name__:
+        exchange.reason = TOO_LATE
+    if reply.retry_after_s:
+        extra.append((b"retry-after", retry_after(reply.retry_after_s)))
+    return error_body(reply.message, reply.error), JSON
+
+
+def _refuse(error: ParetoServeError, exchange: Exchange, extra: Headers) -> tuple[bytes, str]:
+    """An error that the front met."""
+    name = type(error).__name__
+    exchange.status, exchange.error = status_of(name), name
+    if isinstance(error, Overloaded):
+        exchange.reason = error.reason
+    if isinstance(error, Overloaded | NotReady):
+        extra.append((b"retry-after", retry_after(error.retry_after_s)))
+    return error_body(str(error), name), JSON
+
+
+def _own_up(error: Exception, exchange: Exchange) -> tuple[bytes, str]:
+    """A bug of ours."""
+    exchange.status, exchange.error, exchange.fault = 500, type(error).__name__, error
+    return BUG, JSON

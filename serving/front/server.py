@@ -1,0 +1,134 @@
+"""The front as a process: build the variants, listen, and drain when told to stop."""
+
+import asyncio
+import gc
+import logging
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import FrameType
+
+import uvicorn
+
+from model_store.errors import ParetoServeError
+from serving.cgroup import memory_limit_bytes
+from serving.cpu_plan import make_plan, usable_cores
+from serving.front.app import Front, make_app
+from serving.front.metrics import Metrics
+from serving.front.settings import Settings, VariantSpec
+from serving.front.tracing import spans_where_asked
+from serving.front.variant import ServedVariant
+from serving.logs import configure_logs
+from serving.memory_plan import make_memory_plan
+
+log = logging.getLogger("paretoserve")
+
+# Longer than users think between two requests, so that a kept-alive connection is not closed under them.
+KEEP_ALIVE_S = 75
+
+# Connections that may wait to be accepted.
+BACKLOG = 2048
+
+
+class DrainingServer(uvicorn.Server):
+    """On SIGTERM or SIGINT: refuse new requests, answer the admitted ones, then stop. A second signal stops at once."""
+
+    def __init__(self, config: uvicorn.Config, front: Front) -> None:
+        super().__init__(config)
+        self._front = front
+        self._draining: asyncio.Task[None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._draining is None:
+            loop = asyncio.get_running_loop()
+            self._draining = loop.create_task(self._drain())
+        else:
+            super().handle_exit(sig, frame)
+
+    async def _drain(self) -> None:
+        log.info("draining")
+        try:
+            await asyncio.wait_for(self._front.drain(), self._front.settings.drain_timeout_s)
+        except TimeoutError:
+            log.warning("some requests were not answered within %.0f s", self._front.settings.drain_timeout_s)
+        self.should_exit = True
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Listen before anything is loaded, so that a port in use is told at once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        # Who is told the address may connect at once, and is answered as soon as the front runs.
+        listener.listen(BACKLOG)
+    except OSError as exc:
+        listener.close()
+        raise ParetoServeError(
+            f"Cannot listen on {settings.host}:{settings.port} ({exc.strerror}); choose another with --host and --port."
+        ) from exc
+    return listener
+
+
+def serve(
+    specs: Sequence[VariantSpec], settings: Settings, on_listening: Callable[[str, Mapping[str, str]], None]
+) -> None:
+    """Serve until told to stop. `on_listening` is called with the URL, and with what the container's cores and memory
+    are used for by the name of the plan, once the socket listens.
+
+    The log of the process goes where `settings` say.
+
+    Raises:
+        ParetoServeError: the address cannot be had, two variants have one name, or there is no OpenTelemetry to send
+            the traces that the environment asks for.
+    """
+    if len({spec.name for spec in specs}) < len(specs):
+        raise ParetoServeError("Two variants have the same name; serve each variant once per backend.")
+    metrics = Metrics()
+    workers = len(specs) * settings.workers
+    plan = make_plan(usable_cores(), workers, settings.streams, settings.threads_per_stream)
+    plans = {"CPU plan": str(plan)}
+    if settings.memory_limit_mib is None and (memory := make_memory_plan(memory_limit_bytes(), workers)):
+        settings = replace(settings, memory_limit_mib=memory.worker_mib)
+        plans["Memory plan"] = str(memory)
+    variants = [ServedVariant(spec, settings, plan, metrics.of(spec.name, spec.backend)) for spec in specs]
+    with listen(settings) as listener:
+        configure_logs(settings.log_format, settings.log_level)
+        with spans_where_asked() as spans:
+            front = Front(variants, settings, metrics, spans)
+            on_listening(_url(listener), plans)
+            _settle()
+            DrainingServer(_uvicorn_config(front), front).run(sockets=[listener])
+
+
+def _settle() -> None:
+    """Take as little of the core as can be, where the engine needs the same one."""
+    # What is loaded stays; looking through it for garbage would only fill the caches with it.
+    gc.collect()
+    gc.freeze()
+    # A front does not break into an engine's call for every request that comes: it waits for the end of the worker's
+    # slice of time, some milliseconds, and reads all that came meanwhile. Workers do not inherit this.
+    os.sched_setscheduler(0, os.SCHED_BATCH | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _uvicorn_config(front: Front) -> uvicorn.Config:
+    return uvicorn.Config(
+        make_app(front),
+        http="httptools",
+        loop="uvloop",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        backlog=BACKLOG,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=2,
+    )

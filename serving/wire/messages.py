@@ -1,0 +1,172 @@
+"""What the front and a worker say to each other: msgpack frames over a Unix socket pair.
+
+A frame is a 32-bit little-endian length and that many bytes. Times are `time.monotonic()` seconds, one clock for all
+processes of a machine.
+"""
+
+import asyncio
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from handlers.payloads.request import Protocol
+from serving.cpu_plan import Split
+from serving.logs import LogFormat, LogLevel
+from serving.wire.cost import Cost
+
+# Threads of a worker that decode requests: its event loop, for small ones, and two others.
+DECODERS = 3
+
+_LENGTH = struct.Struct("<I")
+
+
+class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a worker is told at its start, as JSON in its argument."""
+
+    name: str
+    model_dir: str
+    backend: str
+    splits: tuple[Split, ...]
+    batch_tokens: int
+    black_box_fd: int
+    beat_s: float = 0.5
+    log_format: LogFormat = "text"
+    log_level: LogLevel = "info"
+
+
+class Ask(msgspec.Struct, tag="ask", array_like=True):
+    """A request. It is refused if it has not reached the engine by `queue_by`, the server's own limit, or
+    `expires`, the client's."""
+
+    id: int
+    body: bytes
+    content_type: str
+    accept: str
+    protocol: Protocol
+    json_length: int | None
+    queue_by: float
+    expires: float
+    alone: bool = False
+
+
+class Cancel(msgspec.Struct, tag="cancel", array_like=True):
+    """Nobody waits for this request any more."""
+
+    id: int
+
+
+class Timings(msgspec.Struct, array_like=True, frozen=True):
+    """Where a request's time in the worker went, in seconds."""
+
+    tokenize_s: float = 0.0
+    queue_s: float = 0.0
+    infer_s: float = 0.0
+
+
+class Reply(msgspec.Struct, tag="reply", array_like=True):
+    """An answer, or the name and message of the error that came instead."""
+
+    id: int
+    body: bytes = b""
+    content_type: str = ""
+    json_length: int | None = None
+    truncated: tuple[int, ...] = ()
+    timings: Timings = Timings()
+    tokens: int = 0
+    error: str = ""
+    message: str = ""
+    retry_after_s: float = 0.0
+
+
+class BatchDone(msgspec.Struct, tag="batch", array_like=True):
+    """One call of the engine. `busy_s` is how long it kept its stream, `infer_s` the engine's part."""
+
+    requests: int
+    tokens: int
+    padding_tokens: int
+    infer_s: float
+    busy_s: float
+
+
+class Beat(msgspec.Struct, tag="beat", array_like=True):
+    """Sent regularly."""
+
+    queued_requests: int = 0
+    queued_tokens: int = 0
+    resident_bytes: int = 0
+
+
+class Ready(msgspec.Struct, tag="ready", array_like=True):
+    """The variant is loaded, its golden inputs agree, the engine is warm.
+
+    `facts` are for `/variants`. Of `streams` calls of the engine at once, each takes up to `call_tokens` tokens, by
+    `cost` the fastest.
+    """
+
+    facts: dict[str, Any]
+    load_s: float
+    cost: Cost
+    call_tokens: int
+    streams: int
+
+
+class Failed(msgspec.Struct, tag="failed", array_like=True):
+    """The variant cannot be loaded; the worker ends."""
+
+    error: str
+    message: str
+
+
+ToWorker = Ask | Cancel
+ToFront = Reply | BatchDone | Beat | Ready | Failed
+
+_encoder = msgspec.msgpack.Encoder()
+M = TypeVar("M")
+
+
+def slots_of(splits: Sequence[Split]) -> int:
+    """Slots of a worker's black box: its streams, and its threads that decode."""
+    return max(split.streams for split in splits) + DECODERS
+
+
+def frame(message: ToWorker | ToFront) -> bytes:
+    body = _encoder.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+class Frames(asyncio.Protocol, Generic[M]):
+    """Calls `on_message` for every frame that arrives and `on_lost` once the other side is gone."""
+
+    def __init__(
+        self, decoder: "msgspec.msgpack.Decoder[M]", on_message: Callable[[M], None], on_lost: Callable[[], None]
+    ) -> None:
+        self._decoder = decoder
+        self._on_message = on_message
+        self._on_lost = on_lost
+        self._buffer = bytearray()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        start, end = 0, len(self._buffer)
+        with memoryview(self._buffer) as view:
+            while start + _LENGTH.size <= end:
+                stop = start + _LENGTH.size + _LENGTH.unpack_from(view, start)[0]
+                if stop > end:
+                    break
+                message = self._decoder.decode(view[start + _LENGTH.size : stop])
+                start = stop
+                self._on_message(message)
+        del self._buffer[:start]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._on_lost()
+
+
+def worker_side_decoder() -> "msgspec.msgpack.Decoder[ToWorker]":
+    return msgspec.msgpack.Decoder(ToWorker)
+
+
+def front_side_decoder() -> "msgspec.msgpack.Decoder[ToFront]":
+    return msgspec.msgpack.Decoder(ToFront)

@@ -1,0 +1,33 @@
+"""What `/variants` shows of a worker."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from handlers.backends import artifact_of
+from serving.cpu_plan import Split
+from serving.worker.loading import Loaded
+
+
+def facts_of(folder: Path, backend: str, loaded: Loaded, speeds: dict[Split, float]) -> dict[str, Any]:
+    """Of the variant in `folder`, loaded on a backend: its manifest, what was measured, and what really runs it."""
+    manifest, cost, info = loaded.handler.manifest, loaded.cost, loaded.handler.session_info
+    facts: dict[str, Any] = msgspec.to_builtins(manifest)
+    # The golden inputs are for the worker; a reader of /variants wants the rest.
+    del facts["golden"], facts["artifacts"]
+    if artifact := manifest.artifacts.get(artifact_of(backend)):
+        facts["artifact"] = {
+            "file": artifact.file,
+            "layout": artifact.layout,
+            "precision": artifact.precision,
+            "bytes": artifact.bytes,
+            "files": {file: (folder / file).stat().st_size for file in artifact.sha256},
+            "quality": msgspec.to_builtins(artifact.quality),
+        }
+    facts["cost"] = {name: getattr(cost, name) for name in cost.__struct_fields__}
+    facts["call_tokens"] = loaded.call_tokens
+    facts["split"] = str(loaded.split)
+    facts["measured_tokens_per_s"] = {str(split): round(speed) for split, speed in speeds.items()}
+    facts["engine"] = msgspec.to_builtins(info) if info else "the variant's own model_fn"
+    return facts

@@ -1,0 +1,37 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model_store.manifest import read_manifest
+from tests.handlers.variants import build_tiny
+
+ROOT = Path(__file__).parents[3]
+
+OPENING = """
+import sys
+from pathlib import Path
+from handlers.backends import open_session
+from handlers.backends.base import Threads
+open_session("onnxruntime", Path(sys.argv[1]), "fp32", Threads(1, 1))
+"""
+
+
+@pytest.mark.timeout(120)
+def test_it_keeps_no_record_of_its_use_for_its_makers(tmp_path: Path) -> None:
+    (folder,) = build_tiny(tmp_path, "dense", backends=("onnxruntime",))
+    artifact = folder / read_manifest(folder).artifacts["onnxruntime"].file
+    home, temporary = tmp_path / "home", tmp_path / "temporary"
+    home.mkdir()
+    temporary.mkdir()
+    # Where continuous integration runs, it would keep none anyway.
+    kept = {name: value for name, value in os.environ.items() if name not in ("CI", "XDG_CACHE_HOME")}
+    subprocess.run(
+        [sys.executable, "-c", OPENING, artifact],
+        cwd=ROOT,
+        env={**kept, "HOME": str(home), "TMPDIR": str(temporary), "ORT_DISABLE_TELEMETRY": "0"},
+        check=True,
+    )
+    assert [*home.iterdir(), *temporary.iterdir()] == []

@@ -1,0 +1,51 @@
+import shutil
+from pathlib import Path
+
+import psutil
+import pytest
+
+from model_store.errors import ParetoServeError
+from paretoserve.hosts.endpoint import describe_variants, is_ready
+from paretoserve.hosts.process import running_server
+
+
+def test_a_server_is_ready_inside_the_block_and_gone_after_it(tiny_store: Path, tmp_path: Path) -> None:
+    variant = f"{tiny_store / 'tiny' / 'dense'}@onnxruntime"
+    with running_server([variant], tmp_path / "server.log") as url:
+        assert is_ready(url)
+        (described,) = describe_variants(url)
+        assert (described["name"], described["backend"]) == ("dense", "onnxruntime")
+        server = next(p for p in psutil.Process().children() if "serve" in p.cmdline())
+        workers = server.children()
+        assert workers
+    assert not is_ready(url)
+    assert not server.is_running()
+    assert not any(worker.is_running() for worker in workers)
+
+
+def test_a_variant_that_cannot_be_served_is_told_at_once_with_its_reason(tiny_store: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(tiny_store / "tiny" / "dense", folder)
+    with (folder / "model.onnx").open("r+b") as file:
+        file.seek(100)
+        file.write(b"\xff\xff\xff\xff")
+    with (
+        pytest.raises(ParetoServeError, match=r"'model.onnx' .* is damaged"),
+        running_server([f"{folder}@onnxruntime"], tmp_path / "server.log"),
+    ):
+        pytest.fail("it must not become ready")
+
+
+def test_a_server_that_ends_before_it_listens_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ParetoServeError, match="no folder 'no-such-folder'"),
+        running_server(["no-such-folder"], tmp_path / "server.log"),
+    ):
+        pytest.fail("it must not become ready")
+
+
+def test_options_reach_the_server(tiny_store: Path, tmp_path: Path) -> None:
+    variant = f"{tiny_store / 'tiny' / 'dense'}@torch"
+    with running_server([variant], tmp_path / "server.log", ["--queue-deadline", "0.75"]) as url:
+        (described,) = describe_variants(url)
+    assert described["queue_deadline_s"] == 0.75
