@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from handlers.backends import artifact_of, open_session
-from handlers.backends.base import Logits, SessionInfo, Threads
+from handlers.backends.base import ArtifactFile, Logits, Placement, SessionInfo
+from handlers.backends.catalogue import artifact_name, open_session
 from handlers.open_inference import V2Question, decode_infer, encode_infer
 from handlers.payloads import codecs
 from handlers.payloads.request import RawRequest
@@ -182,7 +182,7 @@ def _translated(what: str) -> Iterator[None]:
 
 
 def load_handler(
-    model_dir: Path, manifest: Manifest, backend: str, threads: Threads, *, verify: bool = True
+    model_dir: Path, manifest: Manifest, backend: str, placement: Placement, *, verify: bool = True
 ) -> Handler:
     """Load a variant into an engine, with the user's own code where there is some, and check its golden inputs.
 
@@ -197,14 +197,15 @@ def load_handler(
     if user.model_fn is not None:
         with _translated("model_fn"):
             return Handler(manifest, user.model_fn(str(model_dir)), user)
-    artifact = manifest.artifacts.get(artifact_of(backend))
+    artifact = manifest.artifacts.get(artifact_name(backend, manifest.artifacts))
     if artifact is None:
         raise StoreError(
             f"Variant {manifest.variant!r} has no artifact for backend {backend!r}; it has: "
             f"{', '.join(manifest.artifacts) or 'none'}."
         )
     file = verify_artifact(artifact, model_dir) if verify else contained(model_dir, artifact.file)
-    session = open_session(backend, file, artifact.precision, threads, artifact.layout)
+    loaded = ArtifactFile(file, artifact.precision, artifact.layout, manifest.max_tokens)
+    session = open_session(backend, loaded, placement)
     manifest = _narrowed(manifest, session.info.grid)
     tokenizer = TextTokenizer(contained(model_dir, "tokenizer.json"), manifest.max_tokens)
     handler = Handler(manifest, TextClassifier(session, tokenizer, manifest.labels), user)

@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from handlers.backends import open_session
-from handlers.backends.base import Threads
+from handlers.backends.base import ArtifactFile, Placement
+from handlers.backends.catalogue import open_session
 from handlers.tasks.text_classification import TextClassifier
 from handlers.tokens.tokenizer import TextTokenizer
 from model_store.errors import ParetoServeError
@@ -52,13 +52,8 @@ def answers(trial: Trial) -> Iterator[list[float]]:
         BackendError: the engine cannot load the artifact, or failed on a text.
         StoreError: the tokenizer cannot be read.
     """
-    session = open_session(
-        trial.backend,
-        Path(trial.file),
-        trial.precision,
-        Threads(streams=1, per_stream=trial.threads),
-        trial.layout,
-    )
+    artifact = ArtifactFile(Path(trial.file), trial.precision, trial.layout, trial.max_tokens)
+    session = open_session(trial.backend, artifact, Placement(threads=trial.threads))
     # A graph of a fixed width cuts texts there, as it will when it is served.
     width = session.info.grid.width if session.info.grid else None
     tokenizer = TextTokenizer(Path(trial.tokenizer), min(trial.max_tokens, width or trial.max_tokens))

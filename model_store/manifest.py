@@ -14,7 +14,7 @@ from model_store.errors import DamagedArtifact, StoreError, UnsupportedManifest
 
 MANIFEST_FILE = "variant.json"
 TOKENIZER_FILE = "tokenizer.json"
-SCHEMA = 1
+SCHEMA = 2
 
 _UNREADABLE = "{!r} of variant {!r} may not be read by the user that this runs as; allow it, or run as another user."
 
@@ -39,6 +39,16 @@ class GoldenInput(msgspec.Struct, frozen=True, omit_defaults=True):
     text_pair: str | None = None
 
 
+class Speed(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast an artifact was when it was built, with calls of mixed lengths on all of that machine's cores.
+
+    `processor` is the name and the instruction sets of the processor: on another one it says little.
+    """
+
+    tokens_per_s: float
+    processor: str
+
+
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     """One file that one backend loads, with what is known of it.
 
@@ -55,6 +65,16 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     golden_logits: list[list[float]] = []
     golden_tolerance: float = 1e-3
     quality: Quality | None = None
+    speed: Speed | None = None
+
+
+class LineageStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of the recipe that made a variant, with all that would make it again, and how long it took."""
+
+    step: str
+    parameters: dict[str, Any] = {}
+    seed: int
+    seconds: float
 
 
 class Technique(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,16 +85,22 @@ class Technique(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """`variant.json`. See DESIGN: one folder is one variant, and also SageMaker's `/opt/ml/model`."""
+    """`variant.json`: one folder is one variant, and also SageMaker's `/opt/ml/model`.
+
+    `lineage` are the steps of the recipe in `technique`, in their order. `token_lengths` are the numbers of tokens of
+    texts of its data, evenly spaced from the shortest to the longest: what a server measures its engine with.
+    """
 
     schema: int = SCHEMA
     model: str
     variant: str
     task: Literal["text-classification"] = "text-classification"
     technique: Technique
+    lineage: list[LineageStep] = []
     parent: str | None = None
     labels: list[str]
     max_tokens: int
+    token_lengths: list[int] = []
     artifacts: dict[str, Artifact] = {}
     parameters: int | None = None
     nonzero: int | None = None

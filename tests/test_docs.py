@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from handlers.backends.base import Threads
+from handlers.backends.base import Placement
 from handlers.handler import load_handler
 from handlers.inferred import manifest_of
 from handlers.payloads.request import RawRequest
@@ -286,7 +286,7 @@ def test_the_example_is_served_as_shown(tmp_path: Path) -> None:
 
 def test_the_example_loads_without_a_server() -> None:
     folder = Path(example("own-code"))
-    handler = load_handler(folder, manifest_of(folder), "python", Threads())
+    handler = load_handler(folder, manifest_of(folder), "python", Placement())
     prepared = handler.prepare(RawRequest(b'{"inputs": ["a charming film", "a dull film"]}'))
     assert [one["label"] for one in json.loads(handler.run_alone(prepared).body)] == ["positive", "negative"]
 
@@ -298,7 +298,7 @@ def test_a_step_around_the_built_in_model_works_as_the_page_says(model_dir: Path
     )
     (folder / "code").mkdir()
     (folder / "code" / "inference.py").write_text(code)
-    handler = load_handler(folder, read_manifest(folder), "onnxruntime", Threads())
+    handler = load_handler(folder, read_manifest(folder), "onnxruntime", Placement())
     answer = handler.run_alone(handler.prepare(RawRequest(b'{"inputs": ["a film", "a plot"]}')))
     # Random weights are sure of nothing.
     assert [one["label"] for one in json.loads(answer.body)] == ["unsure", "unsure"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.harness.places import ROOT
-from handlers.backends.base import Threads
+from handlers.backends.base import Placement
 from handlers.handler import Handler, load_handler
 from handlers.inferred import manifest_of
 from handlers.tokens.packing import Tokens
@@ -52,7 +52,7 @@ class _Task(msgspec.Struct, frozen=True):
 
     def load(self) -> tuple[Handler, list[Tokens]]:
         variant = Path(self.variant)
-        handler = load_handler(variant, manifest_of(variant), self.backend, Threads(1, self.threads))
+        handler = load_handler(variant, manifest_of(variant), self.backend, Placement(threads=self.threads))
         return handler, [handler.model.tokenizer(text) for text in self.texts]
 
 

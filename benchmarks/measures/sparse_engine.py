@@ -17,8 +17,8 @@ import msgspec
 import numpy as np
 
 from benchmarks.harness.engine import Call, arrival_order
-from handlers.backends import open_session
-from handlers.backends.base import Session, Threads
+from handlers.backends.base import ArtifactFile, Placement, Session
+from handlers.backends.catalogue import open_session
 from handlers.tokens.packing import Tokens, pack
 
 BUDGETS = (64, 128, 256)
@@ -104,7 +104,7 @@ def main() -> None:
 
     lines = sys.stdin.buffer
     task = msgspec.json.decode(lines.readline(), type=Task)
-    session = open_session(task.backend, Path(task.file), "fp32", Threads(task.streams, 1))
+    session = open_session(task.backend, ArtifactFile(Path(task.file)), Placement(streams=task.streams))
     best, calls = _prepare(session, task)
     info = session.info
     answer(Opened(f"{info.engine} {info.version}", info.instruction_set, dict(info.details), best))

@@ -19,7 +19,7 @@ from benchmarks.peers.contestant import OPTIONS, OURS, Contestant, contestants
 from benchmarks.peers.measure import Conditions, measure
 from benchmarks.peers.process import PeerFailed
 from benchmarks.peers.summary import summarize
-from handlers.backends.base import Threads
+from handlers.backends.base import Placement
 from handlers.handler import load_handler
 from model_store.errors import EnvironmentUnavailable, ParetoServeError
 from model_store.manifest import read_manifest
@@ -88,7 +88,7 @@ def _conditions(benchmark: PeersBenchmark, sentences: Sentences, variant: Path) 
 
 def engine_labels(variant: Path, texts: Sequence[str]) -> list[str]:
     """What the engine says of each text, called directly, one by one."""
-    handler = load_handler(variant, read_manifest(variant), "onnxruntime", Threads())
+    handler = load_handler(variant, read_manifest(variant), "onnxruntime", Placement())
     try:
         logits = [handler.infer([[handler.model.tokenizer(text)]])[0] for text in texts]
     finally:

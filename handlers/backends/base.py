@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from handlers.backends.catalogue import Device
 from handlers.tokens.packing import PackedBatch
 from handlers.tokens.padding import Grid, PaddedBatch
 from model_store.manifest import Layout
@@ -17,11 +18,27 @@ Batch = PackedBatch | PaddedBatch
 
 
 @dataclass(frozen=True, slots=True)
-class Threads:
-    """How many calls may run at once (`streams`), and how many threads the engine uses for each."""
+class Placement:
+    """Where an engine runs: on which device and cores, how many calls at once (`streams`), and how many threads it
+    uses for each. Without `cores` it may use all that the process may."""
 
+    device: Device = "cpu"
+    cores: tuple[int, ...] = ()
     streams: int = 1
-    per_stream: int = 1
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactFile:
+    """What an engine loads: the main file of an artifact, and what its manifest says of it.
+
+    `max_tokens` is where texts are cut, for engines that want to know the widest row.
+    """
+
+    path: Path
+    precision: str = "fp32"
+    layout: Layout = "packed"
+    max_tokens: int = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +54,7 @@ class SessionInfo:
     engine: str
     version: str
     executed_precision: str
-    threads: Threads
+    placement: Placement
     width_step: int = 1
     grid: Grid | None = None
     instruction_set: str = ""
@@ -47,7 +64,7 @@ class SessionInfo:
 
 
 class Session(Protocol):
-    """One artifact, loaded. `run` may be called from `threads.streams` threads at once."""
+    """One artifact, loaded. `run` may be called from `placement.streams` threads at once."""
 
     @property
     def info(self) -> SessionInfo: ...
@@ -65,8 +82,8 @@ class Session(Protocol):
         ...
 
 
-OpenSession = Callable[[Path, str, Threads, Layout], Session]
-"""Open the artifact at a path, said to be of a layout, to run in a stated precision with these threads.
+OpenSession = Callable[[ArtifactFile, Placement], Session]
+"""Open an artifact, to run in its stated precision where it is placed.
 
 It raises BackendError, also where the artifact is not of that layout.
 """

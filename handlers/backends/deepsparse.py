@@ -21,11 +21,10 @@ import onnx
 from deepsparse.engine import Engine, Scheduler
 from onnx import ModelProto, TensorProto
 
-from handlers.backends.base import Batch, Logits, SessionInfo, Threads
+from handlers.backends.base import ArtifactFile, Batch, Logits, Placement, SessionInfo
 from handlers.backends.signature import Port, Signature, read_signature
 from handlers.tokens.packing import Int64Array, PackedBatch, row_width
 from model_store.errors import BackendError
-from model_store.manifest import Layout
 
 log = logging.getLogger("paretoserve.worker")
 
@@ -49,15 +48,15 @@ _INTEGER = {"ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul", "Qua
 
 
 class DeepSparseSession:
-    def __init__(self, artifact: Path, graph: ModelProto, threads: Threads, signature: Signature) -> None:
+    def __init__(self, artifact: Path, graph: ModelProto, placement: Placement, signature: Signature) -> None:
         self._artifact = artifact
-        self._threads = threads
+        self._placement = placement
         self._signature = signature
         self._inputs = [port.name for port in _inputs(graph)]
         self._tables = _tables(graph)
         self._compiling = threading.Lock()
         self._engines: dict[int, Engine] = {}
-        self.info = _info(self._engine(WIDTH_STEP), graph, threads)
+        self.info = _info(self._engine(WIDTH_STEP), graph, placement)
         if float(self.info.details["supported_operators"]) < SUPPORTED_OPERATORS:
             log.warning(
                 "DeepSparse runs only %s of the operators of %r itself: zeros save little time",
@@ -88,7 +87,7 @@ class DeepSparseSession:
             return engine
         with self._compiling:
             if width not in self._engines:
-                self._engines[width] = _compiled(self._artifact, width, self._threads)
+                self._engines[width] = _compiled(self._artifact, width, self._placement)
             return self._engines[width]
 
 
@@ -133,19 +132,19 @@ def _check(batch: PackedBatch, tables: dict[str, int]) -> None:
             )
 
 
-def _info(engine: Engine, graph: ModelProto, threads: Threads) -> SessionInfo:
+def _info(engine: Engine, graph: ModelProto, placement: Placement) -> SessionInfo:
     return SessionInfo(
         "deepsparse",
         deepsparse.__version__,
         "int8" if _INTEGER & {node.op_type for node in graph.graph.node} else "fp32",
-        threads,
+        placement,
         width_step=WIDTH_STEP,
         instruction_set=f"{engine.cpu_avx_type}{'_vnni' if engine.cpu_vnni else ''}",
         details={"supported_operators": f"{engine.fraction_of_supported_ops:.3f}"},
     )
 
 
-def _compiled(artifact: Path, width: int, threads: Threads) -> Engine:
+def _compiled(artifact: Path, width: int, placement: Placement) -> Engine:
     # The engine writes shapes into the file that it is given, and the operator's is not to be touched.
     with tempfile.TemporaryDirectory(prefix="paretoserve-") as folder:
         copy = Path(folder) / artifact.name
@@ -154,8 +153,8 @@ def _compiled(artifact: Path, width: int, threads: Threads) -> Engine:
             engine = Engine(
                 str(copy),
                 batch_size=None,  # the first dimension is set already, and is not the same for all inputs
-                num_cores=threads.streams * threads.per_stream,
-                num_streams=threads.streams,
+                num_cores=placement.streams * placement.threads,
+                num_streams=placement.streams,
                 # Under the others, engines of one process run one after the other.
                 scheduler=Scheduler.multi_stream,
             )
@@ -230,15 +229,16 @@ def _one_line(error: Exception) -> str:
     return " ".join(word.rpartition("/")[2] for word in str(error).split())
 
 
-def open_session(artifact: Path, precision: str, threads: Threads, layout: Layout) -> DeepSparseSession:
-    if layout != "packed":
+def open_session(artifact: ArtifactFile, placement: Placement) -> DeepSparseSession:
+    if artifact.layout != "packed":
         raise BackendError(
-            f"{artifact.name!r} is said to be {layout}, and DeepSparse runs packed graphs only, one row a call."
+            f"{artifact.path.name!r} is said to be {artifact.layout}, and DeepSparse runs packed graphs only, one row "
+            "a call."
         )
-    if precision not in PRECISIONS:
-        raise BackendError(f"DeepSparse cannot run {precision!r}; the precisions are {', '.join(PRECISIONS)}.")
-    graph = _read(artifact)
-    _check_tables(graph, artifact.name)
+    if artifact.precision not in PRECISIONS:
+        raise BackendError(f"DeepSparse cannot run {artifact.precision!r}; the precisions are {', '.join(PRECISIONS)}.")
+    graph = _read(artifact.path)
+    _check_tables(graph, artifact.path.name)
     outputs = [_port(value) for value in graph.graph.output]
-    signature = read_signature(artifact.name, layout, [_port(value) for value in _inputs(graph)], outputs)
-    return DeepSparseSession(artifact, graph, threads, signature)
+    signature = read_signature(artifact.path.name, artifact.layout, [_port(value) for value in _inputs(graph)], outputs)
+    return DeepSparseSession(artifact.path, graph, placement, signature)

@@ -14,7 +14,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime as ort
 
-from handlers.backends.base import Batch, Logits, SessionInfo, Threads
+from handlers.backends.base import ArtifactFile, Batch, Logits, Placement, SessionInfo
 from handlers.backends.processor import instruction_set
 from handlers.backends.signature import Port, Signature, read_signature
 from model_store.errors import BackendError
@@ -25,7 +25,7 @@ SLOW_FUSIONS = ["SkipLayerNormFusion"]
 
 
 class OnnxRuntimeSession:
-    def __init__(self, session: ort.InferenceSession, threads: Threads, signature: Signature) -> None:
+    def __init__(self, session: ort.InferenceSession, placement: Placement, signature: Signature) -> None:
         self._session = session
         self._signature = signature
         self._output = session.get_outputs()[signature.output].name
@@ -34,7 +34,7 @@ class OnnxRuntimeSession:
             "onnxruntime",
             ort.__version__,
             "int8" if integer else "fp32",
-            threads,
+            placement,
             grid=signature.grid(),
             instruction_set=instruction_set(),
             operators=operators,
@@ -87,15 +87,15 @@ def _signature(session: ort.InferenceSession, file: str, layout: Layout) -> Sign
     return read_signature(file, layout, ports(session.get_inputs()), ports(session.get_outputs()))
 
 
-def open_session(artifact: Path, precision: str, threads: Threads, layout: Layout) -> OnnxRuntimeSession:
+def open_session(artifact: ArtifactFile, placement: Placement) -> OnnxRuntimeSession:
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads.per_stream
+    options.intra_op_num_threads = placement.threads
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     # Idle threads must not take the core that other streams and the front need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Its softmax makes denormal numbers of masked attention, which cost processors of some makes a hundred times what
-    # others do: packed rows ran at two thirds of their speed. Threads born after the session inherit the setting.
+    # others do: packed rows ran at two thirds of their speed. Placement born after the session inherit the setting.
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     options.log_severity_level = 4  # errors are raised, and need not be printed besides
     options.enable_profiling = True
@@ -103,12 +103,12 @@ def open_session(artifact: Path, precision: str, threads: Threads, layout: Layou
         options.profile_file_prefix = f"{folder}/profile"
         try:
             session = ort.InferenceSession(
-                artifact, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS
+                artifact.path, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS
             )
-            return OnnxRuntimeSession(session, threads, _signature(session, artifact.name, layout))
+            return OnnxRuntimeSession(session, placement, _signature(session, artifact.path.name, artifact.layout))
         except BackendError:
             raise
         except Exception as exc:
             # Its message holds the whole path, which is none of a client's business.
-            reason = str(exc).replace(str(artifact), artifact.name)
-            raise BackendError(f"ONNX Runtime cannot load {artifact.name!r}: {reason}") from exc
+            reason = str(exc).replace(str(artifact.path), artifact.path.name)
+            raise BackendError(f"ONNX Runtime cannot load {artifact.path.name!r}: {reason}") from exc

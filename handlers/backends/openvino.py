@@ -3,13 +3,12 @@
 import re
 import threading
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openvino as ov
 
-from handlers.backends.base import Batch, Logits, SessionInfo, Threads
+from handlers.backends.base import ArtifactFile, Batch, Logits, Placement, SessionInfo
 from handlers.backends.processor import instruction_set
 from handlers.backends.signature import INPUT_NAMES, Port, Signature, read_signature
 from handlers.tokens.packing import Int64Array, PackedBatch
@@ -31,7 +30,7 @@ PADDED_WIDTH_STEP = 8
 
 
 class OpenVinoSession:
-    def __init__(self, compiled: ov.CompiledModel, precision: str, threads: Threads, signature: Signature) -> None:
+    def __init__(self, compiled: ov.CompiledModel, precision: str, placement: Placement, signature: Signature) -> None:
         self._compiled = compiled
         self._signature = signature
         self._local = threading.local()
@@ -41,7 +40,7 @@ class OpenVinoSession:
             "openvino",
             ov.__version__.split("-", maxsplit=1)[0],
             f"int8+{executed}" if precision.startswith("int8") else executed,
-            threads,
+            placement,
             width_step=1 if grid else WIDTH_STEP,
             grid=grid,
             **_executed(compiled),
@@ -111,25 +110,26 @@ def _dimensions(shape: ov.PartialShape) -> tuple[int | None, ...]:
     return () if shape.rank.is_dynamic else tuple(n.get_length() if n.is_static else None for n in shape)
 
 
-def open_session(artifact: Path, precision: str, threads: Threads, layout: Layout) -> OpenVinoSession:
+def open_session(artifact: ArtifactFile, placement: Placement) -> OpenVinoSession:
+    precision = artifact.precision
     if precision not in _FLOAT_PRECISION:
         raise BackendError(f"OpenVINO cannot run {precision!r}; the precisions are {', '.join(_FLOAT_PRECISION)}.")
     config = {
         "INFERENCE_PRECISION_HINT": _FLOAT_PRECISION[precision],
-        "NUM_STREAMS": str(threads.streams),
-        "INFERENCE_NUM_THREADS": str(threads.streams * threads.per_stream),
+        "NUM_STREAMS": str(placement.streams),
+        "INFERENCE_NUM_THREADS": str(placement.streams * placement.threads),
         "ENABLE_CPU_PINNING": "NO",
     }
     try:
-        compiled = ov.Core().compile_model(artifact, "CPU", config)
+        compiled = ov.Core().compile_model(artifact.path, "CPU", config)
     except RuntimeError as exc:
         # Its message is a trace through its own sources that ends with the reason, which may hold the whole path.
-        reason = str(exc).replace(str(artifact), artifact.name).strip().splitlines()[-1]
-        raise BackendError(f"OpenVINO cannot load {artifact.name!r}: {reason}") from exc
+        reason = str(exc).replace(str(artifact.path), artifact.path.name).strip().splitlines()[-1]
+        raise BackendError(f"OpenVINO cannot load {artifact.path.name!r}: {reason}") from exc
     executed = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
     if executed != _FLOAT_PRECISION[precision]:
         raise BackendError(
-            f"OpenVINO runs {executed} on this processor where {artifact.name!r} is for {_FLOAT_PRECISION[precision]}; "
-            "serve another variant here, or build this one without OpenVINO."
+            f"OpenVINO runs {executed} on this processor where {artifact.path.name!r} is for "
+            f"{_FLOAT_PRECISION[precision]}; serve another variant here, or build this one without OpenVINO."
         )
-    return OpenVinoSession(compiled, precision, threads, _signature(compiled, artifact.name, layout))
+    return OpenVinoSession(compiled, precision, placement, _signature(compiled, artifact.path.name, artifact.layout))

@@ -2,13 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 
-from handlers.backends.base import Batch, Logits, SessionInfo, Threads
+from handlers.backends.base import ArtifactFile, Batch, Logits, Placement, SessionInfo
 from model_store.errors import BackendError, UnsupportedCheckpoint
-from model_store.manifest import Layout
 from networks.encoder import PACKED_INPUTS, BertClassifier, load_checkpoint
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -27,8 +25,8 @@ class TorchSession:
 
     def run(self, batch: Batch) -> Logits:
         arrays = batch.inputs()
-        if torch.get_num_threads() != self.info.threads.per_stream:  # the process's own, and another session may set it
-            torch.set_num_threads(self.info.threads.per_stream)
+        if torch.get_num_threads() != self.info.placement.threads:  # the process's own, and another session may set it
+            torch.set_num_threads(self.info.placement.threads)
         try:
             with torch.inference_mode():
                 inputs = [torch.from_numpy(arrays[name]).to(self._device) for name in PACKED_INPUTS]
@@ -41,34 +39,45 @@ class TorchSession:
         del self._network
 
 
-def load_network(artifact: Path, precision: str, layout: Layout) -> BertClassifier:
-    """The network of a checkpoint folder, of which `artifact` is the `model.safetensors`.
+def load_network(artifact: ArtifactFile) -> BertClassifier:
+    """The network of a checkpoint folder, of which the artifact is the `model.safetensors`.
 
     Raises:
         BackendError: it cannot be loaded, or not in this precision.
     """
-    if precision not in _DTYPES:
-        raise BackendError(f"PyTorch cannot run {precision!r}; the precisions are {', '.join(_DTYPES)}.")
-    if layout != "packed":
-        raise BackendError(f"PyTorch runs checkpoints, which are packed; {artifact.name!r} is said to be {layout}.")
+    name = artifact.path.name
+    if artifact.precision not in _DTYPES:
+        raise BackendError(f"PyTorch cannot run {artifact.precision!r}; the precisions are {', '.join(_DTYPES)}.")
+    if artifact.layout != "packed":
+        raise BackendError(f"PyTorch runs checkpoints, which are packed; {name!r} is said to be {artifact.layout}.")
     try:
-        return load_checkpoint(artifact.parent).to(_DTYPES[precision])
+        return load_checkpoint(artifact.path.parent).to(_DTYPES[artifact.precision])
     except UnsupportedCheckpoint as exc:
-        raise BackendError(f"PyTorch cannot load {artifact.name!r}: {exc}") from exc
+        raise BackendError(f"PyTorch cannot load {name!r}: {exc}") from exc
 
 
-def network_info(engine: str, network: BertClassifier, threads: Threads) -> SessionInfo:
+def network_info(engine: str, network: BertClassifier, placement: Placement) -> SessionInfo:
     modules = Counter(type(module).__name__ for module in network.modules() if not list(module.children()))
+    cuda = placement.device == "cuda"
     return SessionInfo(
         engine,
         str(torch.__version__),
         str(next(network.parameters()).dtype).removeprefix("torch."),
-        threads,
-        instruction_set=torch.backends.cpu.get_cpu_capability().lower(),
+        placement,
+        instruction_set=torch.cuda.get_device_name() if cuda else torch.backends.cpu.get_cpu_capability().lower(),
         operators=modules,
     )
 
 
-def open_session(artifact: Path, precision: str, threads: Threads, layout: Layout) -> TorchSession:
-    network = load_network(artifact, precision, layout)
-    return TorchSession(network, network_info("torch", network, threads))
+def open_session(artifact: ArtifactFile, placement: Placement) -> TorchSession:
+    network = load_network(artifact)
+    if placement.device == "cpu":
+        return TorchSession(network, network_info("torch", network, placement))
+    if not torch.cuda.is_available():
+        raise BackendError(
+            f"PyTorch {torch.__version__} finds no GPU here; serve the variant @torch, or install a build with CUDA "
+            "where a GPU is."
+        )
+    # Otherwise matrix products in fp32 are done with fewer digits than that.
+    torch.backends.cuda.matmul.allow_tf32 = False
+    return TorchSession(network.to("cuda"), network_info("torch-cuda", network, placement), "cuda")

@@ -5,14 +5,12 @@ Such a file is a program. It is loaded only where the operator named this backen
 
 import warnings
 from collections import Counter
-from pathlib import Path
 
 import torch
 
-from handlers.backends.base import Batch, Logits, SessionInfo, Threads
+from handlers.backends.base import ArtifactFile, Batch, Logits, Placement, SessionInfo
 from handlers.backends.torch import TorchSession
 from model_store.errors import BackendError
-from model_store.manifest import Layout
 from networks.encoder import PACKED_INPUTS
 
 
@@ -22,20 +20,20 @@ class TorchScriptSession(TorchSession):
             return super().run(batch)
 
 
-def open_session(artifact: Path, precision: str, threads: Threads, layout: Layout) -> TorchScriptSession:
-    if layout != "packed":
-        raise BackendError(f"TorchScript runs packed networks; {artifact.name!r} is said to be {layout}.")
+def open_session(artifact: ArtifactFile, placement: Placement) -> TorchScriptSession:
+    if artifact.layout != "packed":
+        raise BackendError(f"TorchScript runs packed networks; {artifact.path.name!r} is said to be {artifact.layout}.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # PyTorch has a successor to it
-            script = torch.jit.load(artifact, map_location="cpu")  # type: ignore[no-untyped-call]
+            script = torch.jit.load(artifact.path, map_location="cpu")  # type: ignore[no-untyped-call]
         names = _input_names(script)
     except (RuntimeError, ValueError) as exc:
-        reason = str(exc).strip().splitlines()[0].replace(str(artifact), artifact.name)
-        raise BackendError(f"TorchScript cannot load {artifact.name!r}: {reason}") from exc
+        reason = str(exc).strip().splitlines()[0].replace(str(artifact.path), artifact.path.name)
+        raise BackendError(f"TorchScript cannot load {artifact.path.name!r}: {reason}") from exc
     if tuple(names) != PACKED_INPUTS:
         raise BackendError(
-            f"{artifact.name!r} takes {', '.join(names) or 'nothing'}; a packed classifier takes "
+            f"{artifact.path.name!r} takes {', '.join(names) or 'nothing'}; a packed classifier takes "
             f"{', '.join(PACKED_INPUTS)}: build the variant again."
         )
     kinds = Counter(node.kind() for node in script.inlined_graph.nodes())
@@ -43,7 +41,7 @@ def open_session(artifact: Path, precision: str, threads: Threads, layout: Layou
         "torchscript",
         str(torch.__version__),
         _precision(script),
-        threads,
+        placement,
         instruction_set=torch.backends.cpu.get_cpu_capability().lower(),
         operators={kind.removeprefix("aten::"): n for kind, n in kinds.items() if kind.startswith("aten::")},
     )

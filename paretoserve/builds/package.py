@@ -9,12 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-from handlers.backends import artifact_of
+from handlers.backends.catalogue import BACKENDS, artifact_name
 from handlers.user_code import INFERENCE_FILE
 from model_store.errors import ParetoServeError
 from model_store.manifest import MANIFEST_FILE, TOKENIZER_FILE, Artifact, contained, verify_artifact
 from paretoserve.candidates.candidate import Candidate
-from serving.front.link import BRIDGES
 from serving.torchserve.archive import Addresses, archive_files, properties
 from serving.torchserve.envelope import HandlerConfig
 
@@ -53,12 +52,12 @@ def package_for_torchserve(candidate: Candidate, out: Path) -> Packaged:
         raise ParetoServeError(
             f"TorchServe takes letters, digits, '-', '_' and '.' in names; rename variant {name!r} or {out.name!r}."
         )
-    kind = artifact_of(candidate.backend)
+    kind = artifact_name(candidate.backend, candidate.manifest.artifacts)
     artifact = candidate.manifest.artifacts.get(kind)
     files = _files_of(candidate.folder, artifact)
     kept = {kind: artifact} if artifact else {}
     manifest = msgspec.json.encode(msgspec.structs.replace(candidate.manifest, artifacts=kept))
-    engine = kind if candidate.backend in BRIDGES else candidate.backend
+    engine = kind if BACKENDS[candidate.backend].server else candidate.backend
     written = archive_files(name, HandlerConfig(backend=engine)) | {MANIFEST_FILE: manifest}
     out.parent.mkdir(parents=True, exist_ok=True)
     _write_zip(out, candidate.folder, files, written)

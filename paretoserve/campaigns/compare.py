@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from handlers.backends import artifact_of
+from handlers.backends.catalogue import artifact_name
 from loadtest.analysis import throttling_threshold
 from loadtest.campaign import Campaign, CampaignEvent, run_campaign
 from loadtest.comparison import Accuracy, CandidateReport, Report
@@ -151,7 +151,8 @@ class _Ticker:
 def _candidate_report(
     candidate: Candidate, accuracy: Accuracy, levels: tuple[LevelResult, ...], facts: dict[str, Any]
 ) -> CandidateReport:
-    artifact = candidate.manifest.artifacts.get(artifact_of(candidate.backend))
+    artifacts = candidate.manifest.artifacts
+    artifact = artifacts.get(artifact_name(candidate.backend, artifacts))
     engine = facts.get("engine")
     return CandidateReport(
         name=candidate.name,

@@ -3,17 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from handlers.backends import BACKENDS, artifact_of
+from handlers.backends.catalogue import BACKENDS, artifact_name
 from handlers.inferred import manifest_of
 from model_store.errors import ParetoServeError
 from model_store.manifest import Manifest
 from model_store.store import find_variant
 from paretoserve.environments.catalogue import interpreter_for, is_installed
-from serving.front.link import BRIDGES
 from serving.front.settings import VariantSpec
-
-# Where a variant has several artifacts and none is named: the engine that is usually fastest on a CPU comes first.
-PREFERENCE = ("openvino", "onnxruntime", "torch", "deepsparse")
 
 # The backend of a folder that holds the user's own model_fn and nothing of ours.
 USER_MODEL = "python"
@@ -53,11 +49,19 @@ def parse_candidate(text: str, model_dir: Path | None = None, unless_named: str 
 def _default_backend(manifest: Manifest) -> str:
     if not manifest.artifacts:
         return USER_MODEL
-    installed = [b for b in PREFERENCE if b in manifest.artifacts and is_installed(b)]
+    ranked = sorted((one for one in BACKENDS.values() if one.rank is not None), key=lambda one: one.rank or 0)
+    fitting = [one.name for one in ranked if one.artifact(manifest.artifacts) in manifest.artifacts]
+    held = ", ".join(manifest.artifacts)
+    if not fitting:
+        raise ParetoServeError(
+            f"Variant {manifest.variant!r} runs only on an engine that is named; give one of "
+            f"{', '.join('@' + name for name in manifest.artifacts)}."
+        )
+    installed = [name for name in fitting if is_installed(name)]
     if not installed:
         raise ParetoServeError(
-            f"None of the engines of variant {manifest.variant!r} is installed; run: paretoserve env create "
-            f"{next(iter(manifest.artifacts))}."
+            f"None of the engines of variant {manifest.variant!r} ({held}) is installed; run: paretoserve env create "
+            f"{fitting[0]}."
         )
     return installed[0]
 
@@ -66,9 +70,9 @@ def _checked(candidate: Candidate) -> Candidate:
     artifacts = candidate.manifest.artifacts
     if candidate.backend == USER_MODEL and not artifacts:
         return candidate
-    if candidate.backend not in (known := (*BACKENDS, *BRIDGES)):
-        raise ParetoServeError(f"There is no backend {candidate.backend!r}; choose from {', '.join(known)}.")
-    if artifacts and artifact_of(candidate.backend) not in artifacts:
+    if candidate.backend not in BACKENDS:
+        raise ParetoServeError(f"There is no backend {candidate.backend!r}; choose from {', '.join(BACKENDS)}.")
+    if artifacts and artifact_name(candidate.backend, artifacts) not in artifacts:
         raise ParetoServeError(
             f"Variant {candidate.manifest.variant!r} has no artifact for {candidate.backend!r}; it has "
             f"{', '.join(artifacts)}."

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from handlers.backends.catalogue import BACKENDS
 from model_store.errors import EnvironmentUnavailable
 from paretoserve.environments.virtual_environment import (
     Contents,
@@ -29,7 +30,7 @@ REQUIREMENTS = Path(__file__).parent / "requirements"
 OLDEST_PYTHON = (3, 11)
 
 # What a worker imports of ours.
-PACKAGES = ("handlers", "model_store", "serving")
+PACKAGES = ("handlers", "model_store", "networks", "serving")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +51,6 @@ ENGINES = {
 }
 """The environments that can be made, by name."""
 
-ENVIRONMENT_OF = {
-    "torch": "torch",
-    "torch-compiled": "torch",
-    "torchscript": "torch",
-    "onnxruntime": "onnxruntime",
-    "openvino": "openvino",
-    "deepsparse": "deepsparse",
-    "torchserve": "torchserve",
-}
-"""Which of them runs a backend. A backend that is not here runs in our own interpreter, as a user's own code does."""
-
 
 def environments_folder() -> Path:
     """Where environments are made: `$PARETOSERVE_ENVS`, or `paretoserve/envs` in the user's data folder."""
@@ -70,13 +60,18 @@ def environments_folder() -> Path:
     return Path(data) / "paretoserve" / "envs"
 
 
+def _environment_of(backend: str) -> str | None:
+    """Which environment runs a backend; None where that is our own interpreter, as for a user's own model."""
+    return BACKENDS[backend].environment if backend in BACKENDS else None
+
+
 def interpreter_for(backend: str) -> str:
     """The Python that runs a backend: its environment's where that was created, else ours if it has the engine.
 
     Raises:
         EnvironmentUnavailable: neither has it.
     """
-    name = ENVIRONMENT_OF.get(backend)
+    name = _environment_of(backend)
     if name is None:
         return sys.executable
     if made := _made(name):
@@ -103,9 +98,9 @@ def environment_name(backend: str) -> str:
     Raises:
         EnvironmentUnavailable: there is none for it.
     """
-    name = ENVIRONMENT_OF.get(backend, backend)
+    name = _environment_of(backend) or backend
     if name not in ENGINES:
-        known = dict.fromkeys((*ENVIRONMENT_OF, *ENGINES))
+        known = dict.fromkeys((*(one.name for one in BACKENDS.values() if one.environment), *ENGINES))
         raise EnvironmentUnavailable(f"There is no environment for {backend!r}; choose from {', '.join(known)}.")
     return name
 
@@ -158,7 +153,7 @@ def describe_environments() -> list[EnvironmentState]:
 
 
 def _described(name: str, engine: Engine) -> EnvironmentState:
-    backends = tuple(backend for backend, environment in ENVIRONMENT_OF.items() if environment == name)
+    backends = tuple(one.name for one in BACKENDS.values() if one.environment == name)
     if (made := _made(name)) is None:
         return EnvironmentState(name, backends, None, _our_version(engine), None)
     found = distributions(name=engine.package, path=[str(site_packages_of(made))])

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from handlers.backends.catalogue import BACKENDS
 from model_store.errors import EnvironmentUnavailable, ParetoServeError
 from paretoserve.candidates.candidate import Candidate
-from paretoserve.environments.catalogue import ENVIRONMENT_OF
 from paretoserve.hosts.endpoint import wait_until_ready
 from paretoserve.hosts.process import STOP_S, why_not_ready
 
@@ -48,7 +48,7 @@ def image_of(backend: str) -> str:
     Raises:
         EnvironmentUnavailable: none does, as for a model of the user's own code.
     """
-    if (engine := ENVIRONMENT_OF.get(backend)) is None:
+    if backend not in BACKENDS or (engine := BACKENDS[backend].environment) is None:
         raise EnvironmentUnavailable(f"There is no image for backend {backend!r}; compare it without --with docker.")
     return f"paretoserve:{engine}"
 

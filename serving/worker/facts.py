@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from handlers.backends import artifact_of
+from handlers.backends.catalogue import artifact_name
 from serving.cpu_plan import Split
 from serving.worker.loading import Loaded
 
@@ -16,7 +16,7 @@ def facts_of(folder: Path, backend: str, loaded: Loaded, speeds: dict[Split, flo
     facts: dict[str, Any] = msgspec.to_builtins(manifest)
     # The golden inputs are for the worker; a reader of /variants wants the rest.
     del facts["golden"], facts["artifacts"]
-    if artifact := manifest.artifacts.get(artifact_of(backend)):
+    if artifact := manifest.artifacts.get(artifact_name(backend, manifest.artifacts)):
         facts["artifact"] = {
             "file": artifact.file,
             "layout": artifact.layout,

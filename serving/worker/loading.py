@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from handlers.backends.base import Threads
+from handlers.backends.base import Placement
 from handlers.handler import Handler, load_handler
 from model_store.manifest import Manifest
 from serving.calibration.call_size import fastest_call_tokens, mixed_call
@@ -44,7 +44,13 @@ def load_fastest(
     kept: tuple[Split, Handler] | None = None
     speeds: dict[Split, float] = {}
     for split in sorted(splits, reverse=True):  # from many streams to few
-        handler = load_handler(folder, manifest, backend, Threads(*split), verify=kept is None)
+        handler = load_handler(
+            folder,
+            manifest,
+            backend,
+            Placement(streams=split.streams, threads=split.threads_per_stream),
+            verify=kept is None,
+        )
         if not handler.batches:
             # The user's own model is asked one request at a time, and what its requests are is not known.
             return Loaded(handler, split), {}

@@ -16,8 +16,8 @@ import msgspec
 import numpy as np
 import psutil
 
-from handlers.backends import BACKENDS, open_session
-from handlers.backends.base import Batch, Logits, SessionInfo, Threads
+from handlers.backends.base import ArtifactFile, Batch, Logits, Placement, SessionInfo
+from handlers.backends.catalogue import BACKENDS, Backend, open_session
 from handlers.tokens.packing import PackedBatch
 from handlers.tokens.padding import PaddedBatch
 from model_store.errors import BackendError
@@ -97,9 +97,9 @@ def _to_batch(call: Call) -> Batch:
 
 def _open(config: Config) -> Any:
     if config.module:
-        BACKENDS[config.backend] = import_module(config.module).__name__
-    threads = Threads(streams=config.streams)
-    return open_session(config.backend, Path(config.artifact), config.precision, threads, config.layout)
+        BACKENDS[config.backend] = Backend(config.backend, import_module(config.module).__name__)
+    artifact = ArtifactFile(Path(config.artifact), config.precision, config.layout)
+    return open_session(config.backend, artifact, Placement(streams=config.streams))
 
 
 def main() -> None:

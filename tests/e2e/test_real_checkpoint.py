@@ -8,8 +8,8 @@ import httpx
 import numpy as np
 import pytest
 
-from handlers.backends import artifact_of
-from handlers.backends.base import Threads
+from handlers.backends.base import Placement
+from handlers.backends.catalogue import artifact_name
 from handlers.handler import load_handler
 from model_store.manifest import Manifest, read_manifest
 from paretoserve.builds.build import BuildRequest, build
@@ -81,7 +81,7 @@ def test_behind_one_port_each_engine_s_accuracy_is_the_manifest_s_to_the_sentenc
         for backend in backends:
             name = f"{variant}@{backend}"
             served = served_accuracy(url, data.evaluation, manifest.labels, lambda what, part: None, name)
-            assert round(served.value * ROWS) == correct(manifest, artifact_of(backend)), name
+            assert round(served.value * ROWS) == correct(manifest, artifact_name(backend, manifest.artifacts)), name
 
 
 @pytest.mark.timeout(300)
@@ -90,7 +90,7 @@ def test_answers_over_http_equal_the_engine_called_directly_whatever_else_is_in_
     model_dir: Path, data: Data, tmp_path: Path, backend: str
 ) -> None:
     folder, texts = model_dir / "dense", [row.text for row in data.evaluation.rows[:320]]
-    handler = load_handler(folder, read_manifest(folder), backend, Threads())
+    handler = load_handler(folder, read_manifest(folder), backend, Placement())
     direct = np.concatenate([handler.infer([[handler.model.tokenizer(text)]]) for text in texts])
     with (
         running_server([f"{folder}@{backend}"], tmp_path / "server.log", ["--queue-deadline", "10"]) as url,

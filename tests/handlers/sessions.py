@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from handlers.backends.base import Batch, Logits, SessionInfo, Threads
+from handlers.backends.base import Batch, Logits, Placement, SessionInfo
 from model_store.errors import BackendError
 
-INFO = SessionInfo("toy", "1", "float32", Threads())
+INFO = SessionInfo("toy", "1", "float32", Placement())
 
 
 @dataclass

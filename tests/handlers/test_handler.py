@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from handlers.backends.base import Threads
+from handlers.backends.base import Placement
 from handlers.handler import Handler, load_handler
 from handlers.inferred import manifest_of
 from handlers.payloads.request import RawRequest
@@ -83,12 +83,12 @@ def test_a_missing_file_is_refused_by_its_name(dense: Path, tmp_path: Path, file
         opened(partial)
 
 
-def test_an_artifact_of_another_layout_than_its_manifest_says_is_refused(dense: Path) -> None:
+def test_an_artifact_name_another_layout_than_its_manifest_says_is_refused(dense: Path) -> None:
     manifest = read_manifest(dense)
     padded = msgspec.structs.replace(manifest.artifacts["onnxruntime"], layout="padded")
     manifest = msgspec.structs.replace(manifest, artifacts={"onnxruntime": padded})
     with pytest.raises(BackendError, match=r"'model\.onnx' takes .*segment_ids.*; a padded classifier takes input_ids"):
-        load_handler(dense, manifest, "onnxruntime", Threads())
+        load_handler(dense, manifest, "onnxruntime", Placement())
 
 
 def test_a_backend_without_an_artifact_is_answered_with_those_that_have_one(dense: Path, tmp_path: Path) -> None:
@@ -96,10 +96,10 @@ def test_a_backend_without_an_artifact_is_answered_with_those_that_have_one(dens
     with pytest.raises(
         StoreError, match=r"no artifact for backend 'deepsparse'; it has: torch, onnxruntime, openvino\."
     ):
-        load_handler(dense, manifest, "deepsparse", Threads())
+        load_handler(dense, manifest, "deepsparse", Placement())
     folder = write_code(tmp_path / "code-only", "def predict_fn(data, model): ...\n")
     with pytest.raises(StoreError, match=r"it has: none\."):
-        load_handler(folder, manifest_of(folder), "python", Threads())
+        load_handler(folder, manifest_of(folder), "python", Placement())
 
 
 def test_an_engine_that_answers_differently_from_when_it_was_built_is_not_ready(dense: Path, tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_output_fn_may_return_text_bytes_or_json_with_or_without_a_type(
 
 def own_model(folder: Path, code: str = "", model: str = "lambda data: data") -> Handler:
     write_code(folder, f"def model_fn(model_dir): return {model}\n{code}")
-    return load_handler(folder, manifest_of(folder), "python", Threads())
+    return load_handler(folder, manifest_of(folder), "python", Placement())
 
 
 def test_their_own_model_needs_no_artifact_and_gets_what_was_sent(tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_every_refusal_is_a_sentence_without_a_path_of_the_server(dense: Path, t
         unverified = msgspec.structs.replace(manifest.artifacts[backend], sha256={})
         with pytest.raises(ParetoServeError) as caught:
             load_handler(
-                damaged, msgspec.structs.replace(manifest, artifacts={backend: unverified}), backend, Threads()
+                damaged, msgspec.structs.replace(manifest, artifacts={backend: unverified}), backend, Placement()
             )
         assert file in str(caught.value)
         assert str(tmp_path) not in str(caught.value)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from handlers.backends import open_session
-from handlers.backends.base import Logits, Threads
+from handlers.backends.base import ArtifactFile, Logits, Placement
+from handlers.backends.catalogue import open_session
 from handlers.handler import Handler, load_handler
 from handlers.inferred import manifest_of
 from handlers.payloads.request import RawRequest
@@ -45,7 +45,7 @@ def expected(checkpoint: Path) -> Logits:
 
 
 def opened(folder: Path, engine: str) -> Handler:
-    return load_handler(folder, manifest_of(folder), engine, Threads())
+    return load_handler(folder, manifest_of(folder), engine, Placement())
 
 
 def tokenized(handler: Handler) -> list[Tokens]:
@@ -85,7 +85,7 @@ def test_texts_are_cut_at_the_width_that_the_graph_fixes(engine: str, checkpoint
 
 def test_no_row_is_wider_than_the_model_has_positions_for(engine: str, checkpoint: Path, tmp_path: Path) -> None:
     folder = exported(checkpoint, tmp_path / "mine")
-    handler = load_handler(folder, msgspec.structs.replace(manifest_of(folder), max_tokens=43), engine, Threads())
+    handler = load_handler(folder, msgspec.structs.replace(manifest_of(folder), max_tokens=43), engine, Placement())
     assert handler.infer([[handler.model.tokenizer("good " * 60)]]).shape == (1, 2)
     assert handler.grid is not None
     assert handler.grid.shape(1, 43) == (1, 43)
@@ -111,11 +111,11 @@ def test_what_is_computed_beyond_the_texts_is_counted_as_padding(
 
 def test_a_graph_of_another_layout_is_refused_with_what_it_takes(engine: str, dense: Path, tmp_path: Path) -> None:
     with pytest.raises(BackendError, match=r"'model\.onnx' takes .*segment_ids \(\?, \?\).*; a padded class"):
-        open_session(engine, dense / "model.onnx", "fp32", Threads(), "padded")
+        open_session(engine, ArtifactFile(dense / "model.onnx", "fp32", "padded"), Placement())
     checkpoint = dense.parents[2] / "tiny"
     mine = exported(checkpoint, tmp_path / "mine") / "model.onnx"
     with pytest.raises(BackendError, match=r"takes .*attention_mask \(\?, \?\).*; a packed classifier takes"):
-        open_session(engine, mine, "fp32", Threads())
+        open_session(engine, ArtifactFile(mine, "fp32"), Placement())
 
 
 def test_inputs_of_another_type_are_refused_by_name(engine: str, checkpoint: Path, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_classifier_of_other_labels_is_told_by_its_first_answer(
 ) -> None:
     folder = exported(checkpoint, tmp_path / "mine")
     handler = load_handler(
-        folder, msgspec.structs.replace(manifest_of(folder), labels=["a", "b", "c"]), engine, Threads()
+        folder, msgspec.structs.replace(manifest_of(folder), labels=["a", "b", "c"]), engine, Placement()
     )
     with pytest.raises(BackendError, match=r"answered \(\d, 2\) where \(texts, labels\) = \(\d, 3\) was due"):
         handler.infer([[handler.model.tokenizer("good")]])
@@ -147,10 +147,10 @@ def test_golden_inputs_are_replayed_where_a_manifest_has_them(
             manifest, golden=[GoldenInput(*text) for text in TEXTS[:2]], artifacts={engine: artifact}
         )
         if outcome is None:
-            load_handler(folder, told, engine, Threads())
+            load_handler(folder, told, engine, Placement())
         else:
             with pytest.raises(outcome):
-                load_handler(folder, told, engine, Threads())
+                load_handler(folder, told, engine, Placement())
 
 
 def test_their_own_predict_fn_is_given_the_padded_classifier(engine: str, checkpoint: Path, tmp_path: Path) -> None:

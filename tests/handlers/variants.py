@@ -4,7 +4,7 @@ import csv
 import shutil
 from pathlib import Path
 
-from handlers.backends.base import Threads
+from handlers.backends.base import Placement
 from handlers.handler import Handler, load_handler
 from model_store.manifest import read_manifest
 from paretoserve.builds.build import BuildRequest, build
@@ -39,4 +39,4 @@ def write_code(folder: Path, code: str) -> Path:
 
 
 def opened(variant: Path, backend: str = "onnxruntime") -> Handler:
-    return load_handler(variant, read_manifest(variant), backend, Threads())
+    return load_handler(variant, read_manifest(variant), backend, Placement())

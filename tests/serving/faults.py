@@ -1,7 +1,6 @@
 """An engine that does what a word of a text tells it to, in a worker that is real in all else.
 
-Its logits are the ids of a text's first two words. Run in place of an interpreter's `-m serving.worker.process FD CONFIG`,
-as `python -m tests.serving.faults FD CONFIG`.
+Its logits are the ids of a text's first two words. Run as a worker is, by `python -m tests.serving.faults FD CONFIG`.
 """
 
 import fcntl
@@ -14,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from handlers.backends import BACKENDS
-from handlers.backends.base import Batch, Logits, SessionInfo, Threads
+from handlers.backends.base import ArtifactFile, Batch, Logits, Placement, SessionInfo
+from handlers.backends.catalogue import BACKENDS, Backend
 from handlers.tokens.packing import PackedBatch
-from model_store.manifest import Layout
 from serving.worker import process as worker
 
 BACKEND = "faulty"
@@ -94,11 +92,12 @@ def wait_for(lock: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_SH)
 
 
-def open_session(artifact: Path, precision: str, threads: Threads, layout: Layout) -> FaultySession:
-    wait_for(artifact.parent / "start")
-    return FaultySession(artifact.parent, SessionInfo(BACKEND, "1", precision, threads))
+def open_session(artifact: ArtifactFile, placement: Placement) -> FaultySession:
+    folder = artifact.path.parent
+    wait_for(folder / "start")
+    return FaultySession(folder, SessionInfo(BACKEND, "1", artifact.precision, placement))
 
 
 if __name__ == "__main__":
-    BACKENDS[BACKEND] = __name__
+    BACKENDS[BACKEND] = Backend(BACKEND, __name__)
     worker.main()

@@ -204,9 +204,9 @@ def test_padded_rows_are_refused(python: Path, artifact: Path) -> None:
 AFTER_OPENING = """
 import json, logging, os, sys
 from pathlib import Path
-from handlers.backends import open_session
-from handlers.backends.base import Threads
-open_session("deepsparse", Path(sys.argv[1]), "fp32", Threads(2, 1))
+from handlers.backends.catalogue import open_session
+from handlers.backends.base import ArtifactFile, Placement
+open_session("deepsparse", ArtifactFile(Path(sys.argv[1]), "fp32"), Placement(streams=2))
 from deepsparse.analytics import deepsparse_analytics
 threads = [sorted(os.sched_getaffinity(int(one))) for one in os.listdir("/proc/self/task")]
 print(json.dumps({

@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[3]
 OPENING = """
 import sys
 from pathlib import Path
-from handlers.backends import open_session
-from handlers.backends.base import Threads
-open_session("onnxruntime", Path(sys.argv[1]), "fp32", Threads(1, 1))
+from handlers.backends.catalogue import open_session
+from handlers.backends.base import ArtifactFile, Placement
+open_session("onnxruntime", ArtifactFile(Path(sys.argv[1]), "fp32"), Placement())
 """
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from handlers.backends import open_session
-from handlers.backends.base import SessionInfo, Threads
+from handlers.backends.base import ArtifactFile, Placement, SessionInfo
+from handlers.backends.catalogue import open_session
 from model_store.errors import BackendError
 from tests.handlers.variants import build_tiny
 
@@ -23,7 +23,7 @@ def variants(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 
 
 def info_of(folder: Path, backend: str, file: str, precision: str) -> SessionInfo:
-    session = open_session(backend, folder / file, precision, Threads())
+    session = open_session(backend, ArtifactFile(folder / file, precision), Placement())
     session.close()
     return session.info
 
@@ -90,10 +90,10 @@ def test_a_gpu_that_is_not_there_is_named(variants: Mapping[str, Path]) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     with pytest.raises(BackendError, match="finds no GPU here; serve the variant @torch"):
-        open_session("torch-cuda", variants["dense"] / "model.safetensors", "fp32", Threads())
+        open_session("torch-cuda", ArtifactFile(variants["dense"] / "model.safetensors", "fp32"), Placement())
 
 
 def test_a_compiler_that_is_not_there_is_named(variants: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(BackendError, match="no-such-compiler is not here; install it, or use @torch"):
-        open_session("torch-compiled", variants["dense"] / "model.safetensors", "fp32", Threads())
+        open_session("torch-compiled", ArtifactFile(variants["dense"] / "model.safetensors", "fp32"), Placement())

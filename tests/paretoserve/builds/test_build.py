@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handlers.backends.base import Threads
+from handlers.backends.base import Placement
 from handlers.handler import golden_logits, load_handler
 from model_store.errors import EnvironmentUnavailable, ParetoServeError
 from model_store.manifest import read_manifest, verify_artifact
@@ -39,7 +39,7 @@ def test_every_file_of_an_artifact_and_the_tokenizer_are_under_its_hash(tiny_sto
 def test_all_engines_of_a_dense_variant_have_the_reference_s_golden_logits(tiny_store: Path) -> None:
     folder = tiny_store / "tiny" / "dense"
     manifest = read_manifest(folder)
-    reference = golden_logits(load_handler(folder, manifest, "torch", Threads()))
+    reference = golden_logits(load_handler(folder, manifest, "torch", Placement()))
     for artifact in manifest.artifacts.values():
         np.testing.assert_allclose(artifact.golden_logits, reference, atol=1e-6)
 

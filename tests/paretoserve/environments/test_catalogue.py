@@ -12,13 +12,12 @@ import pytest
 import handlers
 import model_store
 import serving
-from handlers.backends import BACKENDS
+from handlers.backends.catalogue import BACKENDS
 from model_store.errors import EnvironmentUnavailable
 from paretoserve.candidates.candidate import USER_MODEL, parse_candidate, variant_specs
 from paretoserve.environments import catalogue as environments
 from paretoserve.environments.catalogue import (
     ENGINES,
-    ENVIRONMENT_OF,
     REQUIREMENTS,
     Engine,
     create_environment,
@@ -112,12 +111,13 @@ def test_an_environment_runs_its_backend_until_its_lock_changes_or_it_is_removed
 
 
 def test_backends_of_one_engine_share_an_environment() -> None:
-    assert ENVIRONMENT_OF["torchscript"] == ENVIRONMENT_OF["torch"]
+    assert BACKENDS["torchscript"].environment == BACKENDS["torch"].environment
 
 
 def test_every_backend_has_an_environment_but_for_one_that_needs_another_build_of_its_engine() -> None:
-    assert set(BACKENDS) - set(ENVIRONMENT_OF) <= {"torch-cuda"}
-    assert set(ENVIRONMENT_OF.values()) <= set(ENGINES)
+    environments = {name: one.environment for name, one in BACKENDS.items()}
+    assert {name for name, made in environments.items() if made is None} <= {"torch-cuda"}
+    assert set(environments.values()) - {None} == set(ENGINES)
 
 
 @pytest.mark.parametrize("asked", ["tensorrt", "torch-cuda", "../x"])

@@ -126,7 +126,7 @@ def test_variants_tells_what_is_loaded(server: Front) -> None:
     assert sum(one["artifact"]["files"].values()) > one["artifact"]["bytes"] > 0
     assert one["engine"]["version"]
     assert one["engine"]["instruction_set"]
-    assert one["engine"]["threads"] == {"streams": 1, "per_stream": 1}
+    assert one["engine"]["placement"] == {"device": "cpu", "cores": [], "streams": 1, "threads": 1}
     assert one["engine"]["operators"]["FullyConnected"] > 0
     assert one["engine"]["integer_operators"] == {}
     assert one["cost"]["per_token_s"] >= 0

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handlers.backends.base import Batch, Logits, SessionInfo, Threads
+from handlers.backends.base import Batch, Logits, Placement, SessionInfo
 from handlers.handler import Handler
 from handlers.tasks.text_classification import TextClassifier
 from handlers.tokens.packing import PackedBatch, Tokens
@@ -72,10 +72,12 @@ class Loader:
     clock: Clock = field(default_factory=Clock)
     sessions: dict[Split, TimedSession] = field(default_factory=dict)
 
-    def __call__(self, folder: Path, manifest: Manifest, backend: str, threads: Threads, *, verify: bool) -> Handler:
-        split = Split(threads.streams, threads.per_stream)
+    def __call__(
+        self, folder: Path, manifest: Manifest, backend: str, placement: Placement, *, verify: bool
+    ) -> Handler:
+        split = Split(placement.streams, placement.threads)
         assert split not in self.sessions, "loaded twice"
-        info = SessionInfo("toy", "1", "float32", threads)
+        info = SessionInfo("toy", "1", "float32", placement)
         session = self.sessions[split] = TimedSession(self.clock, self.speeds[split], info)
         tokenizer: Any = SevenTokens()
         return Handler(manifest, TextClassifier(session, tokenizer, manifest.labels), self.user)
@@ -155,5 +157,5 @@ def test_variants_tells_what_was_measured_on_a_real_engine(dense: Path) -> None:
     assert told["split"] in names
     assert set(told["measured_tokens_per_s"]) == (names if len(names) > 1 else set())
     assert all(speed > 0 for speed in told["measured_tokens_per_s"].values())
-    threads = told["engine"]["threads"]
-    assert told["split"] == str(Split(threads["streams"], threads["per_stream"]))
+    placement = told["engine"]["placement"]
+    assert told["split"] == str(Split(placement["streams"], placement["threads"]))

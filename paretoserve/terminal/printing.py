@@ -1,0 +1,24 @@
+"""What several commands print at their end. Tables bring arrays along, which a server's front does without."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paretoserve.terminal.progress import console
+
+if TYPE_CHECKING:
+    from loadtest.comparison import Report
+
+
+def print_report(report: "Report", folder: Path) -> None:
+    from paretoserve.terminal.tables import report_table
+
+    table, verdict = report_table(report)
+    console.print(table)
+    console.print(verdict, markup=False)
+    console.print(f"Report: {folder / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def print_variants(folders: list[Path]) -> None:
+    from paretoserve.terminal.tables import variants_table
+
+    console.print(variants_table(folders))
