@@ -20,11 +20,12 @@ from handlers.handler import load_handler
 from handlers.inferred import manifest_of
 from handlers.payloads.request import RawRequest
 from model_store.manifest import read_manifest
+from model_store.rows import Data, Row, Split
 from paretoserve import docs_tables
 from paretoserve.builds.build import BuildRequest, build_variant
 from paretoserve.docs_tables import DOCS, PAGES, SECTIONS, commands, in_step
 from paretoserve.hosts.process import running_server
-from recipes.data.rows import Columns, Data, Row, Split
+from recipes.data.rows import Columns
 from tests.tiny import TEXTS, tiny_checkpoint
 
 ROOT = DOCS.parent

@@ -6,8 +6,9 @@ from pathlib import Path
 from benchmarks.harness.places import RUNS, SHARED
 from benchmarks.harness.sentences import LABELS, SST2, load_sentences
 from model_store.manifest import MANIFEST_FILE, TOKENIZER_FILE
+from model_store.rows import Data, Row, Split
 from paretoserve.builds.build import BuildRequest, build_variant
-from recipes.data.rows import Data, Row, Split, load_data
+from recipes.data.rows import load_data
 
 CHECKPOINT = SHARED / "checkpoints" / "sst2-minilm"
 STORE = RUNS / "store"

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from loadtest.comparison import Accuracy
 from model_store.errors import ParetoServeError
+from model_store.rows import Row, Split
 from paretoserve.terminal.progress import Report
-from recipes.data.rows import Row, Split
 
 PATH = "/invocations"
 HEADERS = {"Content-Type": "application/json"}
@@ -46,7 +46,7 @@ def served_accuracy(
     headers = HEADERS | ({TARGET_VARIANT: variant} if variant else {})
     correct = 0
     for i, row in enumerate(split.rows):
-        correct += _label(connection, row, headers) == labels[row.label]
+        correct += _label(connection, row, headers) == labels[row.target]
         report("accuracy over HTTP", (i + 1) / len(split.rows))
     connection.close()
     n = len(split.rows)

@@ -16,6 +16,7 @@ from loadtest.comparison import Accuracy, CandidateReport, Report
 from loadtest.levels import LevelResult
 from loadtest.progress import LevelDone, LevelStarted, LevelTicked
 from loadtest.report import write_report
+from model_store.rows import Split
 from paretoserve.campaigns.accuracy import PATH, served_accuracy, write_bodies
 from paretoserve.candidates.candidate import Candidate
 from paretoserve.hosts.container import Limits, image_id, image_of, running_container
@@ -24,7 +25,7 @@ from paretoserve.hosts.machine import describe_machine, describe_versions
 from paretoserve.hosts.process import running_server
 from paretoserve.terminal import progress as steps
 from paretoserve.terminal.progress import progress
-from recipes.data.rows import Columns, Split, load_data
+from recipes.data.rows import Columns, load_data
 from serving.cpu_plan import usable_cores
 
 Levels = tuple[int, ...] | Literal["auto"]

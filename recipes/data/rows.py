@@ -1,4 +1,4 @@
-"""Labelled texts: what variants are calibrated on, measured on, and loaded with."""
+"""Rows from files, folders and data sets of the Hub."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from model_store.errors import DataError
+from model_store.rows import Data, Row, Split
 from recipes.data.files import READERS, Record, read_table
 from recipes.data.hub import hub_splits
 
@@ -22,30 +23,6 @@ _TEXTS = {
     "question": "sentence",
 }
 _LABELS = ("label", "labels", "gold_label")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One example; `label` is the index of a label of the model."""
-
-    text: str
-    text_pair: str | None
-    label: int
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    dataset: str
-    split: str
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """`train` is for calibration and training, `evaluation` for measuring only."""
-
-    train: Split | None
-    evaluation: Split
 
 
 @dataclass(frozen=True, slots=True)

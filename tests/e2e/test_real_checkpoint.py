@@ -12,10 +12,11 @@ from handlers.backends.base import Placement
 from handlers.backends.catalogue import artifact_name
 from handlers.handler import load_handler
 from model_store.manifest import Manifest, read_manifest
+from model_store.rows import Data
 from paretoserve.builds.build import BuildRequest, build
 from paretoserve.campaigns.accuracy import served_accuracy
 from paretoserve.hosts.process import running_server
-from recipes.data.rows import Data, load_data
+from recipes.data.rows import load_data
 from tests.environments import use_only
 
 SHARED = Path(__file__).parents[3] / "shared"

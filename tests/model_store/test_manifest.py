@@ -56,7 +56,7 @@ def test_manifest_comes_back_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"schema": 2, "novelty": 1}', "has schema 2.*upgrade"),
+        ('{"schema": 3, "novelty": 1}', "has schema 3.*upgrade"),
         ('{"schema": "1"}', "has schema '1'"),
         ("{}", "has schema None"),
         ('{"schema": 1}', "is not a manifest.*build the variant again"),

@@ -38,7 +38,7 @@ def test_accuracy_on_sst2_stays_within_a_point(recipe: str, least: int, tmp_path
     texts = tuple((row.text, row.text_pair) for row in data.train.rows)
     RECIPES[recipe](RecipeInput(CHECKPOINT, texts, tmp_path, lambda step, done: None))
     tokenizer = load_tokenizer(tmp_path / "tokenizer.json", 128)
-    rows = [(packed(tokenizer, (row.text, row.text_pair)), row.label) for row in data.evaluation.rows]
+    rows = [(packed(tokenizer, (row.text, row.text_pair)), row.target) for row in data.evaluation.rows]
     assert len(rows) == 872
     correct = {name: sum(ask(inputs) == label for inputs, label in rows) for name, ask in engines(tmp_path).items()}
     assert min(correct.values()) >= least, correct

@@ -7,8 +7,8 @@ import pytest
 from benchmarks.peers.run import engine_labels
 from benchmarks.peers.shared_model import Prediction, SharedModel, padded
 from handlers.tokens.packing import Tokens, pack
+from model_store.rows import Data, Row, Split
 from paretoserve.builds.build import BuildRequest, build_variant
-from recipes.data.rows import Data, Row, Split
 from tests.tiny import TEXTS, tiny_checkpoint
 
 WORDS = tuple(text for text, _ in TEXTS)

@@ -8,13 +8,14 @@ from handlers.backends.base import Placement
 from handlers.handler import golden_logits, load_handler
 from model_store.errors import EnvironmentUnavailable, ParetoServeError
 from model_store.manifest import read_manifest, verify_artifact
+from model_store.rows import Row, Split
 from networks.encoder import load_checkpoint
 from networks.graph import onnx_graph
 from paretoserve.builds import measurement
-from paretoserve.builds.build import BuildRequest, backends_of, build, golden_inputs
+from paretoserve.builds.artifacts import golden_inputs
+from paretoserve.builds.build import BuildRequest, backends_of, build
 from paretoserve.environments.catalogue import ENGINES, Engine
 from recipes import dense
-from recipes.data.rows import Row, Split
 from tests.tiny import tiny_checkpoint
 
 

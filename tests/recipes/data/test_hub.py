@@ -4,7 +4,8 @@ import datasets
 import pytest
 
 from model_store.errors import DataError
-from recipes.data.rows import Row, load_data
+from model_store.rows import Row
+from recipes.data.rows import load_data
 
 Loaded = dict[str, Any]
 
@@ -31,7 +32,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Loaded:
 def test_classes_match_by_name_where_the_names_are_the_models(hub: Loaded) -> None:
     hub |= {"train": rows([0], ["Positive", "Negative"]), "validation": rows([1, 0], ["Positive", "Negative"])}
     data = load_data("org/films:en", ("negative", "positive"))
-    assert [row.label for row in data.evaluation.rows] == [0, 1]
+    assert [row.target for row in data.evaluation.rows] == [0, 1]
     assert data.train is not None
     assert data.train.rows == (Row("a", None, 1),)
     assert (data.evaluation.dataset, data.evaluation.split) == ("org/films:en", "validation")
@@ -39,7 +40,7 @@ def test_classes_match_by_name_where_the_names_are_the_models(hub: Loaded) -> No
 
 def test_classes_of_other_names_match_by_index(hub: Loaded) -> None:
     hub["test"] = rows([1, 0], ["bad", "good"])
-    assert [row.label for row in load_data("org/films:en", ("LABEL_0", "LABEL_1")).evaluation.rows] == [1, 0]
+    assert [row.target for row in load_data("org/films:en", ("LABEL_0", "LABEL_1")).evaluation.rows] == [1, 0]
 
 
 def test_a_split_without_labels_is_refused(hub: Loaded) -> None:

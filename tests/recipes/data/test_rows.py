@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from model_store.errors import DataError
-from recipes.data.rows import Columns, Row, load_data, read_texts
+from model_store.rows import Row
+from recipes.data.rows import Columns, load_data, read_texts
 
 LABELS = ("negative", "positive")
 
@@ -84,7 +85,7 @@ def test_a_named_column_that_is_missing_is_said(tmp_path: Path) -> None:
 
 def test_a_label_that_looks_like_an_index_is_read_by_name(tmp_path: Path) -> None:
     source = write(tmp_path, "a.tsv", "sentence\tlabel\na\t1\n")
-    assert load_data(source, ("1", "0")).evaluation.rows[0].label == 0
+    assert load_data(source, ("1", "0")).evaluation.rows[0].target == 0
 
 
 @pytest.mark.parametrize("name", ["dev.tsv", "validation.tsv", "valid.tsv", "test.tsv"])

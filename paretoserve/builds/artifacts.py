@@ -1,0 +1,140 @@
+"""What is measured of a written artifact, by the engine and the interpreter that will serve it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from handlers.trial import Trial
+from model_store.errors import ParetoServeError
+from model_store.manifest import TOKENIZER_FILE, Artifact, GoldenInput, Manifest, Quality, sha256_of
+from model_store.rows import Row, Split
+from paretoserve.builds.measurement import measured_logits
+from paretoserve.terminal.progress import Report
+from serving.cpu_plan import usable_cores
+
+if TYPE_CHECKING:
+    from recipes.base import BuiltArtifact
+
+GOLDEN_INPUTS = 4
+
+Text = tuple[str, str | None]
+
+
+def artifacts_of(
+    written: dict[str, "BuiltArtifact"],
+    checkpoint: Path,
+    manifest: Manifest,
+    folder: Path,
+    split: Split,
+    report: Report,
+) -> dict[str, Artifact]:
+    """Each written artifact with its golden logits and its quality on the rows of `split`.
+
+    Raises:
+        ParetoServeError: an engine fails, or an artifact that must equal the checkpoint does not.
+    """
+    artifacts = {}
+    for i, (backend, one) in enumerate(written.items()):
+        part = _Part(report, backend, i, len(written))
+        artifacts[backend] = _measured(backend, _artifact(one, folder), manifest, folder, split, part)
+    equal = [backend for backend, one in written.items() if one.golden_from == "reference"]
+    if equal:
+        reference = _reference(checkpoint, manifest, folder)
+        artifacts |= {backend: _checked_against(reference, artifacts[backend], backend) for backend in equal}
+    return artifacts
+
+
+def golden_inputs(split: Split) -> list[GoldenInput]:
+    """A few inputs from the shortest to the longest."""
+    by_length = sorted(split.rows, key=lambda row: (len(row.text) + len(row.text_pair or ""), row.text))
+    places = np.linspace(0, len(by_length) - 1, min(GOLDEN_INPUTS, len(by_length))).astype(int)
+    return [GoldenInput(by_length[i].text, by_length[i].text_pair) for i in places]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The share of a build's progress that measuring one artifact has: the second half is divided among them."""
+
+    report: Report
+    backend: str
+    index: int
+    count: int
+
+    def __call__(self, done: float) -> None:
+        self.report(f"measuring {self.backend}", 0.5 + (self.index + done) / (2 * self.count))
+
+
+def _artifact(written: "BuiltArtifact", folder: Path) -> Artifact:
+    own = (written.file, *written.companions)
+    return Artifact(
+        file=written.file,
+        layout=written.layout,
+        precision=written.precision,
+        sha256={file: sha256_of(folder / file) for file in (*own, TOKENIZER_FILE)},
+        bytes=sum((folder / file).stat().st_size for file in own),
+        golden_tolerance=written.golden_tolerance,
+    )
+
+
+def _measured(
+    backend: str, artifact: Artifact, manifest: Manifest, folder: Path, split: Split, report: _Part
+) -> Artifact:
+    """The artifact with its golden logits and its quality, from the engine and the interpreter that will serve it."""
+    golden = texts_of(manifest.golden)
+    trial = _trial(backend, folder / artifact.file, artifact, manifest, folder, (*golden, *texts_of(split.rows)))
+    logits = []
+    for i, row in enumerate(measured_logits(trial), 1):
+        logits.append(row)
+        report(i / len(trial.texts))
+    found = np.array(logits[len(golden) :]).argmax(axis=1)
+    correct = int((found == [row.target for row in split.rows]).sum())
+    quality = Quality(
+        dataset=split.dataset,
+        split=split.split,
+        value=correct / len(split.rows),
+        correct=correct,
+        n=len(split.rows),
+    )
+    return msgspec.structs.replace(artifact, golden_logits=logits[: len(golden)], quality=quality)
+
+
+def _reference(checkpoint: Path, manifest: Manifest, folder: Path) -> list[list[float]]:
+    """The golden logits of the checkpoint itself, with the variant's tokenizer."""
+    artifact = Artifact(file="model.safetensors", layout="packed", precision="fp32", sha256={}, bytes=0)
+    trial = _trial("torch", checkpoint / artifact.file, artifact, manifest, folder, texts_of(manifest.golden))
+    return list(measured_logits(trial))
+
+
+def _trial(
+    backend: str, file: Path, artifact: Artifact, manifest: Manifest, folder: Path, texts: tuple[Text, ...]
+) -> Trial:
+    return Trial(
+        backend=backend,
+        file=str(file.absolute()),
+        precision=artifact.precision,
+        layout=artifact.layout,
+        tokenizer=str((folder / TOKENIZER_FILE).absolute()),
+        max_tokens=manifest.max_tokens,
+        labels=tuple(manifest.labels),
+        threads=len(usable_cores()),
+        texts=texts,
+    )
+
+
+def texts_of(some: Sequence[Row] | Sequence[GoldenInput]) -> tuple[Text, ...]:
+    return tuple((one.text, one.text_pair) for one in some)
+
+
+def _checked_against(reference: list[list[float]], artifact: Artifact, backend: str) -> Artifact:
+    """The artifact with the reference's golden logits, which its own must equal."""
+    difference = float(np.abs(np.array(reference) - np.array(artifact.golden_logits)).max())
+    if difference > artifact.golden_tolerance:
+        raise ParetoServeError(
+            f"The {backend} artifact differs from the checkpoint by {difference:.2g} in a golden input's logits, more "
+            f"than the {artifact.golden_tolerance:.2g} that rounding explains: this is a bug of the exporter."
+        )
+    return msgspec.structs.replace(artifact, golden_logits=reference)
