@@ -12,7 +12,7 @@ from handlers.trial import Trial
 from model_store.errors import ParetoServeError
 from model_store.manifest import TOKENIZER_FILE, Artifact, GoldenInput, Manifest, Quality, sha256_of
 from model_store.rows import Row, Split
-from paretoserve.builds.measurement import measured_logits
+from paretoserve.measuring.logits import measured_logits
 from paretoserve.terminal.progress import Report
 from serving.cpu_plan import usable_cores
 

@@ -11,10 +11,10 @@ from model_store.manifest import read_manifest, verify_artifact
 from model_store.rows import Row, Split
 from networks.encoder import load_checkpoint
 from networks.graph import onnx_graph
-from paretoserve.builds import measurement
 from paretoserve.builds.artifacts import golden_inputs
 from paretoserve.builds.build import BuildRequest, backends_of, build
 from paretoserve.environments.catalogue import ENGINES, Engine
+from paretoserve.measuring import logits as measurement
 from recipes import dense
 from tests.tiny import tiny_checkpoint
 

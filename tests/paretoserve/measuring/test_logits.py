@@ -7,8 +7,8 @@ import pytest
 
 from handlers.trial import Failure, Trial
 from model_store.errors import BackendError, EnvironmentUnavailable, Overloaded, StoreError
-from paretoserve.builds import measurement
-from paretoserve.builds.measurement import measured_logits, raised_elsewhere
+from paretoserve.measuring import logits as measurement
+from paretoserve.measuring.logits import measured_logits, raised_elsewhere
 from tests.environments import use_only
 
 
