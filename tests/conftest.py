@@ -1,8 +1,30 @@
 """What holds for all tests."""
 
-from collections.abc import Iterator
+import fcntl
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+
+BuiltOnce = Callable[[str, Callable[[Path], Path]], Path]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--environments",
+        action="store_true",
+        help="run each engine of the conformance suite in an environment of its own, instead of ours where that has it",
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that ask for the most time, so that no process works long after the others have ended."""
+    patience_s: dict[Path, float] = {}
+    for item in items:
+        timeout = item.get_closest_marker("timeout")
+        patience_s[item.path] = max(patience_s.get(item.path, 0.0), timeout.args[0] if timeout else 0.0)
+    items.sort(key=lambda item: -patience_s[item.path])
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -11,3 +33,25 @@ def _no_environments_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> It
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PARETOSERVE_ENVS", str(tmp_path_factory.mktemp("no-environments")))
         yield
+
+
+@pytest.fixture(scope="session")
+def built_once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> BuiltOnce:
+    """`built_once(name, build)` is what `build` makes in an empty folder and returns.
+
+    Of the processes of pytest-xdist the first that asks for a name builds it; the others wait and get the same, so no
+    test may change it.
+    """
+    ours = tmp_path_factory.getbasetemp()
+    shared = ours.parent if hasattr(request.config, "workerinput") else ours
+
+    def get(name: str, build: Callable[[Path], Path]) -> Path:
+        with (shared / f"{name}.built").open("a+") as built:
+            fcntl.flock(built, fcntl.LOCK_EX)
+            built.seek(0)
+            if not (made := built.read()):
+                made = str(build(Path(tempfile.mkdtemp(prefix=f"{name}-", dir=shared))))
+                built.write(made)
+            return Path(made)
+
+    return get

@@ -1,13 +1,21 @@
-"""Environments of the real engines, made on first use and kept in the clone: some take minutes to make."""
+"""Environments of the real engines, made on first use and kept in the clone: some take minutes to make.
 
+`python -m tests.environments` makes all of them, some at a time, before the tests begin.
+"""
+
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from paretoserve.environments.catalogue import create_environment
+from paretoserve.environments.catalogue import ENGINES, create_environment
 
 FOLDER = Path(__file__).parents[1] / ".envs"
+AT_ONCE = 3
 
 
 def created(backend: str) -> Path:
@@ -29,3 +37,23 @@ def use_only(backends: Sequence[str], folder: Path, patch: pytest.MonkeyPatch) -
         made = created(backend).parents[1]
         (folder / made.name).symlink_to(made)
     patch.setenv("PARETOSERVE_ENVS", str(folder))
+
+
+def _make(name: str) -> str:
+    """Its last line says what became of it; tests that need one that cannot be made say so once more."""
+    command = [sys.executable, "-m", "paretoserve", "env", "create", name]
+    env = {**os.environ, "PARETOSERVE_ENVS": str(FOLDER)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    return f"{name}: {(done.stdout + done.stderr).strip().splitlines()[-1]}"
+
+
+def main() -> None:
+    """Make all environments."""
+    with ThreadPoolExecutor(AT_ONCE) as makers:
+        for line in makers.map(_make, ENGINES):
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -22,7 +22,7 @@ from handlers.tokens.tokenizer import TextTokenizer
 from model_store.errors import BackendError
 from model_store.manifest import Layout
 from networks.encoder import PACKED_INPUTS, load_checkpoint
-from paretoserve.environments.catalogue import interpreter_for
+from paretoserve.environments.catalogue import interpreter_for, is_installed
 from tests.backends.engine_process import Config
 from tests.backends.remote import RemoteSession, remote_session
 from tests.environments import use_only
@@ -62,9 +62,16 @@ class Case:
     def __str__(self) -> str:
         return f"{self.backend}-{self.precision}-{self.layout}"
 
+    @property
+    def marks(self) -> list[pytest.MarkDecorator]:
+        return [pytest.mark.engines] if self.backend in NOT_QUICK else []
+
 
 # The first test of a case waits until its environment is made.
 pytestmark = pytest.mark.timeout(900)
+
+# Tested by make test-all alone: an engine that is in no environment but its own, and one that compiles for seconds.
+NOT_QUICK = {"deepsparse", "torch-compiled"}
 
 BF16 = ("bfloat16",)
 
@@ -161,12 +168,13 @@ def random_reference(reference: Reference) -> Logits:
     return reference(random_texts(RANDOM_TEXTS))
 
 
-@pytest.fixture(scope="module", params=CASES, ids=str)
+@pytest.fixture(scope="module", params=[pytest.param(case, id=str(case), marks=case.marks) for case in CASES])
 def material(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Material]:
-    """The case in the environment of its backend, if that has one."""
+    """The case in the environment of its backend, or in ours: there if it has one and that is asked for or needed."""
     case: Case = request.param
     with pytest.MonkeyPatch.context() as patch:
-        if case.backend in BACKENDS and BACKENDS[case.backend].environment:
+        in_environment = request.config.getoption("--environments") or not is_installed(case.backend)
+        if in_environment and case.backend in BACKENDS and BACKENDS[case.backend].environment:
             use_only([case.backend], tmp_path_factory.mktemp("environments"), patch)
         folder = variant_of(case, tmp_path_factory.mktemp("variant"))
         tokenizer = TextTokenizer(folder / "tokenizer.json", LONGEST)

@@ -23,9 +23,12 @@ SHARED = Path(__file__).parents[3] / "shared"
 CHECKPOINT, SST2 = SHARED / "checkpoints" / "sst2-minilm", SHARED / "data" / "glue" / "sst2"
 CHECKPOINT_CORRECT, ROWS = 785, 872
 
-pytestmark = pytest.mark.skipif(
-    not (CHECKPOINT.is_dir() and SST2.is_dir()), reason="needs ../shared with the SST-2 checkpoint and data"
-)
+pytestmark = [
+    pytest.mark.engines,
+    pytest.mark.skipif(
+        not (CHECKPOINT.is_dir() and SST2.is_dir()), reason="needs ../shared with the SST-2 checkpoint and data"
+    ),
+]
 
 
 # With artifacts of their own; TorchServe runs PyTorch's.

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from paretoserve.builds.build import BuildRequest, build
+from tests.conftest import BuiltOnce
 from tests.tiny import TEXTS, tiny_checkpoint
 
 
@@ -17,13 +18,15 @@ def write_rows(file: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_rows(tmp_path_factory.mktemp("data") / "dev.tsv")
+def tiny_data(built_once: BuiltOnce) -> Path:
+    return built_once("data", lambda folder: write_rows(folder / "dev.tsv"))
 
 
 @pytest.fixture(scope="session")
-def tiny_store(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path) -> Path:
-    store = tmp_path_factory.mktemp("store")
-    checkpoint = tiny_checkpoint(tmp_path_factory.mktemp("checkpoints") / "tiny")
-    build(BuildRequest(str(checkpoint), str(tiny_data), ("dense",), store))
-    return store
+def tiny_store(built_once: BuiltOnce, tiny_data: Path) -> Path:
+    def build_store(folder: Path) -> Path:
+        checkpoint = tiny_checkpoint(folder / "tiny")
+        build(BuildRequest(str(checkpoint), str(tiny_data), ("dense",), folder / "store"))
+        return folder / "store"
+
+    return built_once("store", build_store)

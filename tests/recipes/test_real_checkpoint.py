@@ -16,9 +16,12 @@ from recipes.export.calibration import Packed, load_tokenizer, packed
 SHARED = Path(__file__).parents[3] / "shared"
 CHECKPOINT, DATA = SHARED / "checkpoints/sst2-minilm", SHARED / "data/glue/sst2"
 
-pytestmark = pytest.mark.skipif(
-    not (CHECKPOINT.is_dir() and DATA.is_dir()), reason="no ../shared with the SST-2 checkpoint and data"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (CHECKPOINT.is_dir() and DATA.is_dir()), reason="no ../shared with the SST-2 checkpoint and data"
+    ),
+]
 
 
 def engines(folder: Path) -> dict[str, Callable[[Packed], int]]:

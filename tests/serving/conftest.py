@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import BuiltOnce
 from tests.handlers.variants import build_dense
 
 
 @pytest.fixture(scope="session")
-def dense(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_dense(tmp_path_factory.mktemp("model"))
+def dense(built_once: BuiltOnce) -> Path:
+    return built_once("dense", build_dense)

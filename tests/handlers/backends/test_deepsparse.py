@@ -31,7 +31,7 @@ from tests.tiny import PAIRS, TEXTS, packed_texts, tiny_checkpoint, torch_logits
 EVERYTHING = (*TEXTS, *PAIRS)
 
 # The first test that needs the environment makes it.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

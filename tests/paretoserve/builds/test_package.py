@@ -156,6 +156,7 @@ def is_answered(url: str) -> bool:
         return False
 
 
+@pytest.mark.engines
 @pytest.mark.timeout(600)
 def test_the_archive_is_served_as_the_page_says(tiny_store: Path, tmp_path: Path) -> None:
     package(tiny_store / "tiny" / "dense", tmp_path / "dense.mar").close()

@@ -176,6 +176,7 @@ def test_locks_are_installed_with_the_package() -> None:
 # Real engines
 
 
+@pytest.mark.engines
 @pytest.mark.timeout(600)
 def test_a_created_environment_is_described_with_its_engine_and_its_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -191,6 +192,7 @@ def test_a_created_environment_is_described_with_its_engine_and_its_size(
     assert described["deepsparse"].engine_version is None
 
 
+@pytest.mark.engines
 @pytest.mark.timeout(600)
 def test_a_worker_s_environment_holds_one_engine() -> None:
     engines = {engine.module for engine in ENGINES.values()}
@@ -198,6 +200,7 @@ def test_a_worker_s_environment_holds_one_engine() -> None:
     assert answer(created("onnxruntime"), code) == "onnxruntime"
 
 
+@pytest.mark.engines
 @pytest.mark.timeout(600)
 def test_one_server_runs_variants_of_different_environments_behind_one_port(
     tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

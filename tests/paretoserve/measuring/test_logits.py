@@ -39,6 +39,7 @@ def interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[st
     return runs
 
 
+@pytest.mark.engines
 @pytest.mark.timeout(600)
 def test_an_artifact_answers_in_an_environment_as_it_does_here(
     tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

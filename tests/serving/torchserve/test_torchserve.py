@@ -22,7 +22,7 @@ from tests.torchserve import torchserve_python
 MAX_QUEUE = 12
 
 # The environment may have to be made first.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 
 # Decoding a request that says "wait", the handler is held for as long as somebody else has the FIFO open.
 GATE = """
