@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from loadtest.comparison import Accuracy
+from loadtest.comparison import Quality
 from model_store.errors import ParetoServeError
 from model_store.rows import Row, Split
 from paretoserve.terminal.progress import Report
@@ -36,7 +36,7 @@ def write_bodies(texts: Sequence[Text], texts_per_request: int, file: Path) -> P
 
 def served_accuracy(
     url: str, split: Split, labels: Sequence[str], report: Report, variant: str | None = None
-) -> Accuracy:
+) -> Quality:
     """Ask all rows of `split` over one connection and compare the labels; of the server's first variant, or this one.
 
     Raises:
@@ -50,7 +50,7 @@ def served_accuracy(
         report("accuracy over HTTP", (i + 1) / len(split.rows))
     connection.close()
     n = len(split.rows)
-    return Accuracy(value=correct / n, n=n, dataset=f"{split.dataset}/{split.split}")
+    return Quality(value=correct / n, metric="accuracy", n=n, dataset=f"{split.dataset}/{split.split}")
 
 
 def _label(connection: http.client.HTTPConnection, row: Row, headers: dict[str, str]) -> str:

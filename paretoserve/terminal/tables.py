@@ -5,7 +5,8 @@ from pathlib import Path
 from rich.table import Table
 
 from loadtest.comparison import Report
-from loadtest.summary import MISSING, summary_table, verdict
+from loadtest.summary import summary_table, verdict
+from loadtest.wording import MISSING
 from model_store.manifest import Artifact, read_manifest
 from paretoserve.environments.catalogue import EnvironmentState
 
