@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from loadtest.comparison import Quality
 from model_store.errors import ParetoServeError
 from model_store.rows import Row, Split
-from paretoserve.terminal.progress import Report
+from paretoserve.terminal.progress import Progress
 
 PATH = "/invocations"
 HEADERS = {"Content-Type": "application/json"}
@@ -35,7 +35,7 @@ def write_bodies(texts: Sequence[Text], texts_per_request: int, file: Path) -> P
 
 
 def served_accuracy(
-    url: str, split: Split, labels: Sequence[str], report: Report, variant: str | None = None
+    url: str, split: Split, labels: Sequence[str], report: Progress, variant: str | None = None
 ) -> Quality:
     """Ask all rows of `split` over one connection and compare the labels; of the server's first variant, or this one.
 

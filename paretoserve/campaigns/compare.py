@@ -23,8 +23,7 @@ from paretoserve.hosts.container import Limits, image_id, image_of, running_cont
 from paretoserve.hosts.endpoint import describe_variants
 from paretoserve.hosts.machine import describe_machine, describe_versions
 from paretoserve.hosts.process import running_server
-from paretoserve.terminal import progress as steps
-from paretoserve.terminal.progress import progress
+from paretoserve.terminal.progress import Progress, progress
 from recipes.data.rows import Columns, load_data
 from serving.cpu_plan import usable_cores
 
@@ -131,7 +130,7 @@ def run_with_progress(campaign: Campaign, out_dir: Path, title: str) -> tuple[Le
 class _Ticker:
     """Turns the events of a campaign into progress; a level is done in proportion to its time."""
 
-    def __init__(self, report: steps.Report) -> None:
+    def __init__(self, report: Progress) -> None:
         self._report = report
         self._planned = 1
 

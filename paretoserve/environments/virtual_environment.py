@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_store.errors import EnvironmentUnavailable
-from paretoserve.terminal.progress import Report, progress
+from paretoserve.terminal.progress import Progress, progress
 
 # Written last. It tells for which state of its contents an environment was made.
 _READY = ".ready"
@@ -135,7 +135,7 @@ def _is_still(folder: Path, held: int) -> bool:
         return False
 
 
-def _make(name: str, made: Path, contents: Contents, python: Path, report: Report) -> None:
+def _make(name: str, made: Path, contents: Contents, python: Path, report: Progress) -> None:
     try:
         report("making it", 0.0)
         # A process that was killed may have left half of one.
@@ -150,7 +150,7 @@ def _make(name: str, made: Path, contents: Contents, python: Path, report: Repor
         raise
 
 
-def _install(name: str, made: Path, contents: Contents, report: Report) -> None:
+def _install(name: str, made: Path, contents: Contents, report: Progress) -> None:
     command: list[str | Path] = [interpreter_of(made), "-m", "pip", "install"]
     command += ["--disable-pip-version-check", "--progress-bar", "off"]
     command += ["--no-deps"] if contents.complete else []
