@@ -10,10 +10,10 @@ from loadtest.comparison import Quality
 from model_store.errors import ParetoServeError
 from model_store.rows import Row, Split
 from paretoserve.terminal.progress import Progress
+from serving.headers import TARGET_VARIANT
 
 PATH = "/invocations"
 HEADERS = {"Content-Type": "application/json"}
-TARGET_VARIANT = "X-Amzn-SageMaker-Target-Variant"
 
 
 Text = tuple[str, str | None]
