@@ -56,12 +56,12 @@ check: setup ## Lint, types, and generated documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m paretoserve.docs_tables --check
+	$(BIN)/python -m docs.generate --check
 
 format: setup ## Format the code and write the generated documentation anew
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/python -m paretoserve.docs_tables
+	$(BIN)/python -m docs.generate
 
 clean: ## Remove the virtual environments and caches
 	rm -rf $(VENV) .envs .mypy_cache .ruff_cache .pytest_cache *.egg-info

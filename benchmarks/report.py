@@ -229,6 +229,26 @@ def _sparse(result: Result) -> str:
     )
 
 
+def _against(result: Result) -> str:
+    head = ("Figure", "old", "new", "new over old", "95 % interval")
+    rows = [
+        (
+            name,
+            f"{one['old']:.4g}",
+            f"{one['new']:.4g}",
+            f"{one['ratio']:.3f}",
+            "too few pairs" if one["low"] is None else f"{one['low']:.3f}-{one['high']:.3f}",
+        )
+        for name, one in result.summary.items()
+    ]
+    old, new = (result.settings[name][:12] for name in ("old", "new"))
+    return (
+        f"Commit {old} against {new} in alternating pairs, each with its own code, on the same variant. Old and new "
+        "are medians; the ratio and its interval are of the pairs (Hodges-Lehmann, Wilcoxon's signed ranks).\n\n"
+        + _table(head, rows)
+    )
+
+
 _SECTIONS: dict[str, tuple[str, Callable[[Result], str]]] = {
     "overhead": ("Beside the engine alone", _overhead),
     "peers": ("Beside other servers", _peers),
@@ -239,6 +259,7 @@ _SECTIONS: dict[str, tuple[str, Callable[[Result], str]]] = {
     "start": ("A start", _start),
     "containers": ("In a container", _containers),
     "sparse": ("Sparse weights", _sparse),
+    "against": ("Against an earlier commit", _against),
 }
 
 

@@ -84,11 +84,11 @@ def level_at(levels: Sequence[LevelResult], users: int | None) -> LevelResult | 
 
 
 def pareto_front(points: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
-    """Names of the points (p95 in ms, accuracy) that no other beats in one without losing in the other, by p95."""
+    """Names of the points (p95 in ms, quality) that no other beats in one without losing in the other, by p95."""
 
     def dominated(point: tuple[float, float]) -> bool:
-        p95_ms, accuracy = point
-        return any(other != point and other[0] <= p95_ms and other[1] >= accuracy for other in points.values())
+        p95_ms, quality = point
+        return any(other != point and other[0] <= p95_ms and other[1] >= quality for other in points.values())
 
     front = [name for name, point in points.items() if not dominated(point)]
     return tuple(sorted(front, key=lambda name: points[name]))

@@ -105,7 +105,7 @@ def engine_alone(
         process.wait()
 
 
-def _answer_alone() -> None:
+def _serve_alone() -> None:
     """The other end: a line with the task, then one for each range of its texts."""
     handler, tokens = msgspec.json.decode(sys.stdin.buffer.readline(), type=_Task).load()
     _alone(handler, tokens[:WARM_UP_TEXTS])
@@ -165,6 +165,6 @@ def by_length(tokens: Sequence[Tokens], count: int) -> Iterator[Call]:
 
 
 if __name__ == "__main__" and sys.argv[1:] == [ALONE]:
-    _answer_alone()
+    _serve_alone()
 elif __name__ == "__main__":
     sys.stdout.buffer.write(msgspec.json.encode(_measure(msgspec.json.decode(sys.stdin.buffer.read(), type=_Task))))

@@ -53,12 +53,12 @@ class Engine:
 
     def __init__(self, process: "subprocess.Popen[bytes]", task: Task) -> None:
         self._process, self._file = process, Path(task.file).name
-        self.opened = msgspec.json.decode(self._answer(task), type=Opened)
+        self.opened = msgspec.json.decode(self._ask(task), type=Opened)
 
     def texts_per_s(self, workload: Workload, seconds: float) -> float:
-        return msgspec.json.decode(self._answer(Question(workload, seconds)), type=float)
+        return msgspec.json.decode(self._ask(Question(workload, seconds)), type=float)
 
-    def _answer(self, question: msgspec.Struct) -> bytes:
+    def _ask(self, question: msgspec.Struct) -> bytes:
         asks, answers = self._process.stdin, self._process.stdout
         assert asks is not None
         assert answers is not None, "this is a bug: both are pipes"

@@ -94,23 +94,23 @@ def _meet_all_widths(session: Session, calls: Sequence[Call]) -> None:
 
 
 def main() -> None:
-    # What an engine prints must not come between the answers.
-    answers = os.fdopen(os.dup(1), "wb")
+    # What an engine prints must not come between the replies.
+    replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
 
-    def answer(what: object) -> None:
-        answers.write(msgspec.json.encode(what) + b"\n")
-        answers.flush()
+    def reply(what: object) -> None:
+        replies.write(msgspec.json.encode(what) + b"\n")
+        replies.flush()
 
     lines = sys.stdin.buffer
     task = msgspec.json.decode(lines.readline(), type=Task)
     session = open_session(task.backend, ArtifactFile(Path(task.file)), Placement(streams=task.streams))
     best, calls = _prepare(session, task)
     info = session.info
-    answer(Opened(f"{info.engine} {info.version}", info.instruction_set, dict(info.details), best))
+    reply(Opened(f"{info.engine} {info.version}", info.instruction_set, dict(info.details), best))
     for line in lines:
         asked = msgspec.json.decode(line, type=Question)
-        answer(speed(session, calls[asked.workload], task.streams, asked.seconds))
+        reply(speed(session, calls[asked.workload], task.streams, asked.seconds))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ import psutil
 
 from benchmarks.harness.environments import environment, library_folder
 from benchmarks.harness.places import ROOT
-from benchmarks.peers.arguments import HOST, free_port
-from benchmarks.peers.base import Peer
+from benchmarks.peers.common.arguments import HOST, free_port
+from benchmarks.peers.common.peer import Peer
 
 READY_TIMEOUT_S = 120.0
 STOP_S = 10.0

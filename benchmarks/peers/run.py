@@ -13,8 +13,8 @@ from benchmarks.harness.model import BenchmarkModel, benchmark_model
 from benchmarks.harness.places import RUNS
 from benchmarks.harness.results import Result, make_result
 from benchmarks.harness.sentences import Sentences, load_sentences
-from benchmarks.peers.base import MAX_BATCH, Peer
 from benchmarks.peers.catalogue import PEERS
+from benchmarks.peers.common.peer import MAX_BATCH, Peer
 from benchmarks.peers.contestant import OPTIONS, OURS, Contestant, contestants
 from benchmarks.peers.measure import Conditions, measure
 from benchmarks.peers.process import PeerFailed
@@ -24,7 +24,7 @@ from handlers.handler import load_handler
 from model_store.errors import EnvironmentUnavailable, ParetoServeError
 from model_store.manifest import read_manifest
 from paretoserve.campaigns.compare import split_cores
-from paretoserve.terminal.progress import Report, progress
+from paretoserve.terminal.progress import Progress, progress
 
 CHECKED = 400
 """Sentences asked of each server to warm it up, whose labels must be those of the engine."""
@@ -127,7 +127,7 @@ def _measure_all(
 class _Place:
     """Where in the benchmark we are, for the progress bar."""
 
-    report: Report
+    report: Progress
     round: int
     rounds: int
     contestants: int

@@ -13,7 +13,7 @@ from model_store.errors import ParetoServeError
 from model_store.manifest import TOKENIZER_FILE, Artifact, GoldenInput, Manifest, Quality, sha256_of
 from model_store.rows import Row, Split
 from paretoserve.measuring.logits import measured_logits
-from paretoserve.terminal.progress import Report
+from paretoserve.terminal.progress import Progress
 from serving.cpu_plan import usable_cores
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def artifacts_of(
     manifest: Manifest,
     folder: Path,
     split: Split,
-    report: Report,
+    report: Progress,
 ) -> dict[str, Artifact]:
     """Each written artifact with its golden logits and its quality on the rows of `split`.
 
@@ -59,7 +59,7 @@ def golden_inputs(split: Split) -> list[GoldenInput]:
 class _Part:
     """The share of a build's progress that measuring one artifact has: the second half is divided among them."""
 
-    report: Report
+    report: Progress
     backend: str
     index: int
     count: int

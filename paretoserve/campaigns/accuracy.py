@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from loadtest.comparison import Accuracy
+from loadtest.comparison import Quality
 from model_store.errors import ParetoServeError
 from model_store.rows import Row, Split
-from paretoserve.terminal.progress import Report
+from paretoserve.terminal.progress import Progress
+from serving.headers import TARGET_VARIANT
 
 PATH = "/invocations"
 HEADERS = {"Content-Type": "application/json"}
-TARGET_VARIANT = "X-Amzn-SageMaker-Target-Variant"
 
 
 Text = tuple[str, str | None]
@@ -35,8 +35,8 @@ def write_bodies(texts: Sequence[Text], texts_per_request: int, file: Path) -> P
 
 
 def served_accuracy(
-    url: str, split: Split, labels: Sequence[str], report: Report, variant: str | None = None
-) -> Accuracy:
+    url: str, split: Split, labels: Sequence[str], report: Progress, variant: str | None = None
+) -> Quality:
     """Ask all rows of `split` over one connection and compare the labels; of the server's first variant, or this one.
 
     Raises:
@@ -50,7 +50,7 @@ def served_accuracy(
         report("accuracy over HTTP", (i + 1) / len(split.rows))
     connection.close()
     n = len(split.rows)
-    return Accuracy(value=correct / n, n=n, dataset=f"{split.dataset}/{split.split}")
+    return Quality(value=correct / n, metric="accuracy", n=n, dataset=f"{split.dataset}/{split.split}")
 
 
 def _label(connection: http.client.HTTPConnection, row: Row, headers: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Compare candidates: serve each alone on the same cores, measure its accuracy over HTTP, load it, report."""
+"""Compare candidates: serve each alone on the same cores, measure its quality over HTTP, load it, report."""
 
 import shlex
 import sys
@@ -12,7 +12,7 @@ from typing import Any, Literal
 from handlers.backends.catalogue import artifact_name
 from loadtest.analysis import throttling_threshold
 from loadtest.campaign import Campaign, CampaignEvent, run_campaign
-from loadtest.comparison import Accuracy, CandidateReport, Report
+from loadtest.comparison import CandidateReport, Quality, Report
 from loadtest.levels import LevelResult
 from loadtest.progress import LevelDone, LevelStarted, LevelTicked
 from loadtest.report import write_report
@@ -23,8 +23,7 @@ from paretoserve.hosts.container import Limits, image_id, image_of, running_cont
 from paretoserve.hosts.endpoint import describe_variants
 from paretoserve.hosts.machine import describe_machine, describe_versions
 from paretoserve.hosts.process import running_server
-from paretoserve.terminal import progress as steps
-from paretoserve.terminal.progress import progress
+from paretoserve.terminal.progress import Progress, progress
 from recipes.data.rows import Columns, load_data
 from serving.cpu_plan import usable_cores
 
@@ -96,8 +95,8 @@ def _measure(
     _, client_cores = split_cores()
     folder = comparison.out_dir / candidate.name
     with _serving(candidate, comparison, folder / "server.log") as url:
-        with progress(f"{candidate.name}: accuracy") as report:
-            accuracy = served_accuracy(url, split, candidate.manifest.labels, report)
+        with progress(f"{candidate.name}: quality") as report:
+            quality = served_accuracy(url, split, candidate.manifest.labels, report)
         campaign = Campaign(
             url=url,
             bodies=bodies,
@@ -110,7 +109,7 @@ def _measure(
         )
         levels = run_with_progress(campaign, folder, f"{candidate.name}: load")
         facts = describe_variants(url)[0]
-    return _candidate_report(candidate, accuracy, levels, facts), _engine(facts)
+    return _candidate_report(candidate, quality, levels, facts), _engine(facts)
 
 
 def _serving(candidate: Candidate, comparison: Comparison, log_file: Path) -> AbstractContextManager[str]:
@@ -131,7 +130,7 @@ def run_with_progress(campaign: Campaign, out_dir: Path, title: str) -> tuple[Le
 class _Ticker:
     """Turns the events of a campaign into progress; a level is done in proportion to its time."""
 
-    def __init__(self, report: steps.Report) -> None:
+    def __init__(self, report: Progress) -> None:
         self._report = report
         self._planned = 1
 
@@ -150,7 +149,7 @@ class _Ticker:
 
 
 def _candidate_report(
-    candidate: Candidate, accuracy: Accuracy, levels: tuple[LevelResult, ...], facts: dict[str, Any]
+    candidate: Candidate, quality: Quality, levels: tuple[LevelResult, ...], facts: dict[str, Any]
 ) -> CandidateReport:
     artifacts = candidate.manifest.artifacts
     artifact = artifacts.get(artifact_name(candidate.backend, artifacts))
@@ -161,7 +160,7 @@ def _candidate_report(
         backend=candidate.backend,
         levels=levels,
         threshold=throttling_threshold(levels),
-        accuracy=accuracy,
+        quality=quality,
         size_bytes=artifact.bytes if artifact else None,
         parameters=candidate.manifest.parameters,
         nonzero=candidate.manifest.nonzero,

@@ -12,8 +12,7 @@ from paretoserve.campaigns.accuracy import PATH, write_bodies
 from paretoserve.campaigns.compare import Load, run_with_progress
 from paretoserve.hosts.machine import describe_machine, describe_versions
 from recipes.data.rows import Columns, read_texts
-
-TARGET_VARIANT = "X-Amzn-SageMaker-Target-Variant"
+from serving.headers import TARGET_VARIANT
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from torch.nn import functional
 from networks.config import BertConfig
 from networks.encoder import BertClassifier, save_checkpoint
 from paretoserve.demo.task import LABELS, Example
-from paretoserve.terminal.progress import Report
+from paretoserve.terminal.progress import Progress
 
 WIDTH, HEAD_SIZE, MAX_TOKENS = 128, 32, 128
 BATCH, LEARNING_RATE = 64, 1.5e-3
@@ -53,7 +53,7 @@ def train_tokenizer(texts: Sequence[str]) -> Tokenizer:
     return tokenizer
 
 
-def train(tokenizer: Tokenizer, train_examples: Sequence[Example], layers: int, report: Report) -> BertClassifier:
+def train(tokenizer: Tokenizer, train_examples: Sequence[Example], layers: int, report: Progress) -> BertClassifier:
     """Train a classifier of `layers` layers, one pass over the examples; the same every time on the same machine."""
     torch.manual_seed(0)
     model = _new_model(tokenizer.get_vocab_size(), layers)

@@ -17,12 +17,12 @@ from handlers.backends.catalogue import BACKENDS
 from model_store.errors import EnvironmentUnavailable
 from paretoserve.environments.virtual_environment import (
     Contents,
-    answer,
     environment,
     environments_of,
     find_python,
     interpreter_of,
     made_environment,
+    output_of,
     site_packages_of,
 )
 
@@ -205,7 +205,7 @@ def _python_of(name: str) -> Path:
 
 def _checked_python(name: str, python: Path) -> Path:
     newest = ENGINES[name].newest_python
-    found = tuple(map(int, answer(python, "import sys; print(*sys.version_info[:2])").split()))
+    found = tuple(map(int, output_of(python, "import sys; print(*sys.version_info[:2])").split()))
     if found < OLDEST_PYTHON or (newest and found > newest):
         most = f" and at most {_dotted(newest)}" if newest else " or later"
         raise EnvironmentUnavailable(

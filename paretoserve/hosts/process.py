@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,8 +21,11 @@ def running_server(
     options: Sequence[str] = (),
     cores: Sequence[int] | None = None,
     ready_timeout_s: float = 300.0,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """Serve `variants` (`DIR@BACKEND`) on a free port; yields the URL once all are ready, ends the server after.
+
+    `cores` are those that it may run on; `environment` is that of its process, where it is not ours.
 
     Raises:
         ParetoServeError: it ended, or was not ready in time; the message carries the end of its log.
@@ -35,6 +38,7 @@ def running_server(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
+            env=environment,
             preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
         )
     try:

@@ -24,12 +24,13 @@ from serving.front.metrics import Metrics
 from serving.front.request_log import RequestLog
 from serving.front.settings import Settings
 from serving.front.variant import ServedVariant
+from serving.headers import TARGET_VARIANT
 
 if TYPE_CHECKING:
     from serving.front.spans import Spans
 
 JSON = "application/json"
-TARGET_VARIANT = b"x-amzn-sagemaker-target-variant"
+_TARGET_VARIANT = TARGET_VARIANT.lower().encode()
 
 
 class Front:
@@ -64,7 +65,7 @@ class Front:
 
     async def invocations(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         headers = asgi.headers_of(scope)
-        name = asgi.text_header(headers, TARGET_VARIANT) or self._default
+        name = asgi.text_header(headers, _TARGET_VARIANT) or self._default
         await self._inference.answer(headers, receive, send, name, "invocations")
 
     async def infer(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:

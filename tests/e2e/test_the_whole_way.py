@@ -42,7 +42,7 @@ def test_build_then_compare_gives_a_report_that_a_person_can_open(tmp_path: Path
     for candidate in report["candidates"]:
         manifest = json.loads((store / "tiny" / candidate["variant"] / "variant.json").read_text())
         quality = manifest["artifacts"][candidate["backend"]]["quality"]
-        assert candidate["accuracy"]["value"] == quality["value"], "served accuracy is the manifest's"
+        assert candidate["quality"]["value"] == quality["value"], "served quality is the manifest's"
         assert [level["users"] for level in candidate["levels"]] == [1, 4]
         for level in candidate["levels"]:
             assert level["ok"] == level["attempts"] > 0

@@ -5,8 +5,8 @@ from typing import Any
 
 import litserve
 
-from benchmarks.peers.arguments import HOST, read_arguments
-from benchmarks.peers.shared_model import Prediction, SharedModel
+from benchmarks.peers.common.arguments import HOST, read_arguments
+from benchmarks.peers.common.shared_model import Prediction, SharedModel
 
 
 class Classifier(litserve.LitAPI):

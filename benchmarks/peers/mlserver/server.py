@@ -6,7 +6,7 @@ import uvloop
 from mlserver import MLServer, ModelSettings, Settings
 from mlserver.settings import ModelParameters
 
-from benchmarks.peers.arguments import HOST, Arguments, free_port, read_arguments
+from benchmarks.peers.common.arguments import HOST, Arguments, free_port, read_arguments
 from benchmarks.peers.mlserver.runtime import Classifier
 
 BATCH_WAIT_S = 0.001

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks.peers.arguments import HOST, Arguments, free_port, read_arguments
+from benchmarks.peers.common.arguments import HOST, Arguments, free_port, read_arguments
 from benchmarks.peers.torchserve import handler
 
 BATCH_DELAY_MS = 1

@@ -16,12 +16,12 @@ import pytest
 from model_store.errors import EnvironmentUnavailable
 from paretoserve.environments.virtual_environment import (
     Contents,
-    answer,
     environment,
     find_python,
     interpreter_of,
     is_ready,
     made_environment,
+    output_of,
 )
 
 OURS = Path(sys.executable)
@@ -98,9 +98,9 @@ def test_an_environment_holds_what_is_required_and_what_is_linked(
     (package / "__init__.py").write_text("AGE = 1\n")
     python = environment("tiny", contents("tiny==1.0\nneedy==1.0", linked=(package,)), folder, OURS)
     code = "import tiny, needy, linked; print(tiny.NAME, needy.NAME, linked.AGE)"
-    assert answer(python, code) == "tiny needy 1", "a complete list is installed without what it would bring along"
+    assert output_of(python, code) == "tiny needy 1", "a complete list is installed without what it would bring along"
     (package / "__init__.py").write_text("AGE = 2.0\n")
-    assert answer(python, code) == "tiny needy 2.0", "a linked package is used where it lies"
+    assert output_of(python, code) == "tiny needy 2.0", "a linked package is used where it lies"
 
 
 def test_what_cannot_be_installed_is_one_sentence_and_leaves_nothing_behind(
@@ -171,7 +171,7 @@ def test_two_that_make_the_same_one_at_once_get_one_that_works(folder: Path, con
         runs = list(pool.map(lambda _: subprocess.run(command, capture_output=True, text=True, check=True), range(2)))
     first, second = (run.stdout.strip() for run in runs)
     assert first == second
-    assert answer(Path(first), "import tiny; print(tiny.NAME)") == "tiny"
+    assert output_of(Path(first), "import tiny; print(tiny.NAME)") == "tiny"
     assert [one.name for one in folder.iterdir()] == [Path(first).parts[-3]]
 
 

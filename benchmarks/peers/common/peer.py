@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-PEERS_DIR = Path(__file__).parent
+PEERS_DIR = Path(__file__).parents[1]
 ONE_BY_ONE, BATCHED = "one by one", "batched"
 MAX_BATCH = 16
 

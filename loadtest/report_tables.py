@@ -7,7 +7,8 @@ from pathlib import Path
 
 from loadtest.comparison import CandidateReport, Report
 from loadtest.levels import LevelResult
-from loadtest.summary import SummaryRow, number, pareto_points, summary_rows
+from loadtest.summary import SummaryRow, compared_qualities, pareto_points, report_metric, summary_rows
+from loadtest.wording import number, quality_text
 
 Cell = str | int | float | None
 
@@ -78,7 +79,7 @@ _CHART_COLUMNS: dict[str, dict[str, str]] = {
 
 def chart_table(report: Report, chart: str) -> Table:
     """The numbers behind one chart, one row per candidate and level."""
-    if chart == "accuracy":
+    if chart == "quality":
         return _pareto_table(report)
     columns = _CHART_COLUMNS[chart]
     rows = tuple(
@@ -91,13 +92,18 @@ def chart_table(report: Report, chart: str) -> Table:
 
 def _pareto_table(report: Report) -> Table:
     front = {row.name for row in summary_rows(report) if row.on_front}
-    accuracies = {candidate.name: candidate.accuracy for candidate in report.candidates}
-    rows = []
-    for name, (p95_ms, value) in pareto_points(report).items():
-        accuracy = accuracies[name]
-        examples = number(accuracy.n) if accuracy else number(None)
-        rows.append((name, number(p95_ms), f"{value:.2%}", examples, "yes" if name in front else "no"))
-    return Table(("candidate", "p95, ms", "accuracy", "examples", "on the front"), tuple(rows))
+    qualities = compared_qualities(report)
+    rows = tuple(
+        (
+            name,
+            number(p95_ms),
+            quality_text(qualities[name], decimals=2),
+            number(qualities[name].n),
+            "yes" if name in front else "no",
+        )
+        for name, (p95_ms, _) in pareto_points(report).items()
+    )
+    return Table(("candidate", "p95, ms", report_metric(report) or "quality", "examples", "on the front"), rows)
 
 
 def _cell(column: str, value: Cell) -> str:
@@ -126,15 +132,15 @@ def write_summary_csv(report: Report, path: Path) -> None:
 
 def _summary_cells(pair: tuple[CandidateReport, SummaryRow]) -> dict[str, Cell]:
     candidate, row = pair
-    accuracy = candidate.accuracy
+    quality = candidate.quality
     return {
         "candidate": candidate.name,
         "variant": candidate.variant,
         "backend": candidate.backend,
         "precision": candidate.precision,
-        "accuracy": accuracy.value if accuracy else None,
-        "accuracy_metric": accuracy.metric if accuracy else None,
-        "accuracy_examples": accuracy.n if accuracy else None,
+        "quality": quality.value if quality else None,
+        "quality_metric": quality.metric if quality else None,
+        "quality_examples": quality.n if quality else None,
         "size_bytes": candidate.size_bytes,
         "parameters": candidate.parameters,
         "nonzero": candidate.nonzero,

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.peers.common.shared_model import Prediction, SharedModel, padded
 from benchmarks.peers.run import engine_labels
-from benchmarks.peers.shared_model import Prediction, SharedModel, padded
 from handlers.tokens.packing import Tokens, pack
 from model_store.rows import Data, Row, Split
 from paretoserve.builds.build import BuildRequest, build_variant
@@ -46,7 +46,7 @@ def test_a_thread_started_after_the_model_may_call_it(variant: Path) -> None:
 
 def test_a_thread_that_computes_with_denormals_is_refused(variant: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = SharedModel(variant)
-    monkeypatch.setattr("benchmarks.peers.shared_model._flushes_denormals", lambda: not model._flushes)
+    monkeypatch.setattr("benchmarks.peers.common.shared_model._flushes_denormals", lambda: not model._flushes)
     with pytest.raises(RuntimeError, match="before the model"):
         model(["great"])
 

@@ -1,6 +1,6 @@
 """The generated parts of the documentation: commands, settings, metrics, errors, each from the code that has them.
 
-`python -m paretoserve.docs_tables` rewrites what stands between `<!-- generated: NAME -->` and `<!-- end -->` in the
+`python -m docs.generate` rewrites what stands between `<!-- generated: NAME -->` and `<!-- end -->` in the
 pages; with `--check` it changes nothing and exits with 1 where a page is out of step.
 """
 
@@ -23,7 +23,7 @@ from serving.front.http_errors import STATUS, status_of
 from serving.front.metrics import Metrics
 from serving.front.settings import Settings
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parent
 PAGES = ("reference.md", "serve.md", "compare.md", "../README.md")
 # Two comparisons as `paretoserve compare` wrote them: of all engines, in containers, and of some on another processor.
 RESULTS = DOCS / "results" / "sst2-containers"
@@ -185,7 +185,7 @@ def main() -> None:
         if "--check" not in sys.argv[1:]:
             page.write_text(written, encoding="utf-8")
     if "--check" in sys.argv[1:] and stale:
-        console.print(f"Out of step: {', '.join(stale)}; run: python -m paretoserve.docs_tables", soft_wrap=True)
+        console.print(f"Out of step: {', '.join(stale)}; run: python -m docs.generate", soft_wrap=True)
         sys.exit(1)
 
 
