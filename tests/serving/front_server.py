@@ -86,7 +86,7 @@ def front(
     """Serve `specs` on a free port, from when all are ready unless told not to `wait`; what it logs goes to `log`.
 
     Requests may wait for long unless `settings` say otherwise: a test is not about how fast this machine is.
-    `supervision` are other values for constants of `serving.front.link`, by name.
+    `supervision` are other values for constants of `serving.tuning`, by name.
     """
     told = {
         "variants": [[one.name, str(one.folder), one.backend, one.python] for one in specs],

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from handlers.tasks.payload import MAX_INPUTS
+from serving.cpu_plan import make_plan, usable_cores
 from tests.handlers.variants import opened
 from tests.serving.front_server import Front, front, spec, until
 from tests.tiny import VOCABULARY
@@ -126,7 +127,9 @@ def test_variants_tells_what_is_loaded(server: Front) -> None:
     assert sum(one["artifact"]["files"].values()) > one["artifact"]["bytes"] > 0
     assert one["engine"]["version"]
     assert one["engine"]["instruction_set"]
-    assert one["engine"]["placement"] == {"device": "cpu", "cores": [], "streams": 1, "threads": 1}
+    plan = make_plan(usable_cores(), workers=2)
+    cores = [] if plan.by_quota else list(plan.cores)
+    assert one["engine"]["placement"] == {"device": "cpu", "cores": cores, "streams": 1, "threads": 1}
     assert one["engine"]["operators"]["FullyConnected"] > 0
     assert one["engine"]["integer_operators"] == {}
     assert one["cost"]["per_token_s"] >= 0
