@@ -1,5 +1,6 @@
 """A real server, as a process of its own with any settings, and a model whose calls end when a test says so."""
 
+import asyncio
 import json
 import os
 import re
@@ -27,6 +28,12 @@ def until(condition: Callable[[], object]) -> None:
     """Ask again and again; the test's own timeout ends what never comes true."""
     while not condition():
         time.sleep(0.01)
+
+
+async def becomes(condition: Callable[[], object]) -> None:
+    """The same on an event loop."""
+    while not condition():  # noqa: ASYNC110  what is waited for sets no event
+        await asyncio.sleep(0.01)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from serving.cpu_plan import CpuPlan, make_plan, usable_cores
 from serving.front.replica import Listener, MakeReplica, Replica, ReplicaLost
 from serving.front.settings import Settings
 from serving.wire.messages import Ask, BatchDone, Ready, Reply
-from tests.serving.front_server import spec
+from tests.serving.front_server import becomes, spec
 
 T = TypeVar("T")
 Hosts = Callable[[Settings, CpuPlan], MakeReplica]
@@ -88,15 +88,10 @@ def started(case: Case, folder: Path) -> Bench:
 
     async def start() -> "asyncio.Task[None]":
         task = asyncio.create_task(replica.run())
-        await until(lambda: replica.state == "ready")
+        await becomes(lambda: replica.state == "ready")
         return task
 
     return Bench(runner, notes, replica, runner.run(start()))
-
-
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():
-        await asyncio.sleep(0.01)
 
 
 @pytest.fixture(scope="module", params=CASES, ids=str)
@@ -131,7 +126,7 @@ def test_a_request_is_answered_by_its_id_and_the_call_is_told(bench: Bench) -> N
         asked = bench.replica.ask(ask(7))
         assert bench.replica.in_hand == 1
         reply = await asked
-        await until(lambda: bench.notes.batches)
+        await becomes(lambda: bench.notes.batches)
         return reply
 
     reply = bench.run(work())
@@ -177,7 +172,7 @@ def test_what_is_cancelled_is_not_in_hand_any_more_and_others_are_answered(bench
 
 
 def test_it_tells_its_memory(bench: Bench) -> None:
-    bench.run(until(lambda: bench.replica.beat.resident_bytes > 0))
+    bench.run(becomes(lambda: bench.replica.beat.resident_bytes > 0))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
