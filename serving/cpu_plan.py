@@ -35,6 +35,11 @@ class CpuPlan:
     splits: tuple[StreamSplit, ...]
     by_quota: bool = False
 
+    @property
+    def known_cores(self) -> tuple[int, ...]:
+        """The cores that workers run on; none where the kernel chooses them."""
+        return () if self.by_quota else self.cores
+
     def __str__(self) -> str:
         splits = " or ".join(map(str, self.splits)) + (", whichever is faster" if len(self.splits) > 1 else "")
         which = "by quota" if self.by_quota else _ranges(self.cores)

@@ -81,7 +81,7 @@ async def _spawn(
         model_dir=str(spec.folder),
         backend=spec.backend,
         splits=plan.splits,
-        cores=() if plan.by_quota else plan.cores,
+        cores=plan.known_cores,
         batch_tokens=settings.batch_tokens,
         black_box_fd=black_box_fd,
         beat_s=tuning.BEAT_S,

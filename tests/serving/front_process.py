@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 
 from serving import tuning
@@ -21,7 +22,9 @@ def main() -> None:
         sys.stdout.write(url + "\n")
         sys.stdout.flush()
 
-    serve(specs, Settings(port=0, **told["settings"]), announce)
+    module, _, function = told["hosts"].partition(":")
+    hosts = getattr(import_module(module), function)
+    serve(specs, Settings(port=0, **told["settings"]), announce, hosts=hosts)
 
 
 if __name__ == "__main__":

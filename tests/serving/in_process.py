@@ -77,7 +77,12 @@ class InProcessReplica:
         started, spec, plan = time.monotonic(), self._spec, self._plan
         try:
             loaded, ready = load_variant(
-                spec.folder, spec.backend, plan.splits, self._settings.batch_tokens, served_as=spec.name
+                spec.folder,
+                spec.backend,
+                plan.splits,
+                self._settings.batch_tokens,
+                cores=plan.known_cores,
+                served_as=spec.name,
             )
         except ParetoServeError as exc:
             self._loop.call_soon_threadsafe(self._set, "failed", str(exc))
