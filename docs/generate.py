@@ -21,6 +21,7 @@ from paretoserve.cli import app
 from paretoserve.terminal.progress import console
 from serving.front.http_errors import STATUS, status_of
 from serving.front.metrics import Metrics
+from serving.front.refusals import Refusal
 from serving.front.settings import Settings
 
 DOCS = Path(__file__).parent
@@ -112,7 +113,7 @@ def metrics_section() -> str:
     # Counters that count by a further label have no sample before they have counted.
     one = metrics.of("", "")
     one.answered(200, 0.0)
-    one.refused("")
+    one.refused(Refusal.QUEUE_FULL)
     rows = []
     for family in metrics.registry.collect():
         if family.name.endswith("_created"):

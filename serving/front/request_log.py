@@ -21,9 +21,9 @@ class RequestLog:
 
     def tell(self, exchange: Exchange) -> None:
         level = _level(exchange.status)
-        if exchange.reason and exchange.status in (429, 503):
+        if exchange.refusal and exchange.status in (429, 503):
             # They come as fast as clients ask, and a line for each would keep the front from those that it serves.
-            self._count_refusal(exchange.variant, exchange.reason)
+            self._count_refusal(exchange.variant, exchange.refusal)
             level = logging.DEBUG
         if log.isEnabledFor(level):
             log.log(level, "POST %s answered %d", exchange.route, exchange.status, extra=_fields(exchange))

@@ -74,10 +74,10 @@ class TorchServe:
 
     async def listen(self) -> None:
         """Pass on what it says to the log until it ends."""
-        said = asyncio.StreamReader()
+        output = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(said), self.java.stdout)
-        while chunk := await said.read(2**16):
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(output), self.java.stdout)
+        while chunk := await output.read(2**16):
             for line in chunk.decode(errors="replace").splitlines():
                 self.last_lines.append(line)
                 log.debug("%s", line)
@@ -213,8 +213,8 @@ def _did_not_start(torchserve: TorchServe, what: str) -> BackendError:
 
 async def _worker_status(torchserve: TorchServe) -> tuple[str, int]:
     """Status and process id of the worker; without a status and with -1 as long as there is none."""
-    answer = await ask_once(torchserve.management, get(f"/models/{MODEL}"))
-    if answer is None or answer.status != 200:
+    response = await ask_once(torchserve.management, get(f"/models/{MODEL}"))
+    if response is None or response.status != 200:
         return "", -1
-    workers = json.loads(answer.body)[0]["workers"]
+    workers = json.loads(response.body)[0]["workers"]
     return (workers[0]["status"], workers[0]["pid"]) if workers else ("", -1)

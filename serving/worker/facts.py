@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 
 from handlers.backends.catalogue import artifact_name
-from serving.cpu_plan import Split
+from serving.cpu_plan import StreamSplit
 from serving.worker.loading import Loaded
 
 
-def facts_of(folder: Path, backend: str, loaded: Loaded, speeds: dict[Split, float]) -> dict[str, Any]:
+def facts_of(folder: Path, backend: str, loaded: Loaded, speeds: dict[StreamSplit, float]) -> dict[str, Any]:
     """Of the variant in `folder`, loaded on a backend: its manifest, what was measured, and what really runs it."""
     manifest, cost, info = loaded.handler.manifest, loaded.cost, loaded.handler.session_info
     facts: dict[str, Any] = msgspec.to_builtins(manifest)

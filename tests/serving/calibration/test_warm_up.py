@@ -14,7 +14,7 @@ from handlers.tokens.packing import Tokens, row_width
 from handlers.tokens.padding import Grid
 from model_store.manifest import Manifest, Technique
 from serving.batching.batcher import next_padded_batch
-from serving.calibration.cost_fit import PaddedCost
+from serving.batching.padded_cost import PaddedCost
 from serving.calibration.warm_up import warm_up
 from tests.serving.batching.test_padded_batches import WaitingText
 

@@ -12,7 +12,7 @@ from handlers.payloads.request import RawRequest
 from handlers.tokens.packing import Tokens
 from handlers.tokens.padding import Grid
 from handlers.user_code import UserCode
-from serving.batching.batcher import MOST_OVERTAKEN
+from serving.tuning import MOST_OVERTAKEN
 from serving.wire.cost import Cost
 from serving.wire.messages import Reply
 from tests.serving.worker.test_streams import Bench, EchoHandler, OwnModelHandler, body, job

@@ -2,8 +2,7 @@ import random
 
 import pytest
 
-from handlers.tokens.padding import Grid
-from serving.calibration.cost_fit import PaddedCost, fit_cost
+from serving.calibration.cost_fit import fit_cost
 from serving.wire.cost import Cost
 
 SHAPES = [(1, 32), (1, 64), (2, 32), (1, 128), (4, 32), (1, 256), (2, 128), (8, 32)]
@@ -45,13 +44,3 @@ def test_samples_of_one_size_give_that_cost() -> None:
 def test_where_attention_costs_a_full_call_is_laid_out_in_narrow_rows() -> None:
     cost = Cost(0.0, 0.0, 1e-6, 0.0)
     assert cost.layout_seconds(256) == pytest.approx(cost.rows_seconds(8, 32))
-
-
-def test_padded_texts_cost_what_the_shapes_cost_that_they_are_filled_up_to() -> None:
-    cost = Cost(1.0, 2.0, 3.0, 4.0)
-    in_steps = PaddedCost(Grid(width_step=8, doubling=True), cost)
-    assert in_steps.seconds(3, 5) == cost.rows_seconds(4, 8)
-    assert in_steps.tokens(3, 5) == 32
-    fixed = PaddedCost(Grid(rows=2, width=16), cost)
-    assert fixed.seconds(3, 5) == 2 * cost.rows_seconds(2, 16)
-    assert fixed.tokens(3, 5) == 64
