@@ -28,9 +28,11 @@ def report_table(report: Report) -> tuple[Table, str]:
 
 def variants_table(folders: list[Path]) -> Table:
     """Each artifact of each variant."""
-    table = _table("variant", "backend", "precision", "MB", "accuracy", "measured on")
-    for folder in folders:
-        manifest = read_manifest(folder)
+    manifests = [read_manifest(folder) for folder in folders]
+    qualities = [one.quality for manifest in manifests for one in manifest.artifacts.values() if one.quality]
+    metrics = " / ".join(sorted({quality.metric for quality in qualities})) or "accuracy"
+    table = _table("variant", "backend", "precision", "MB", metrics, "measured on")
+    for manifest in manifests:
         for backend, artifact in manifest.artifacts.items():
             name = f"{manifest.model}/{manifest.variant}"
             size = f"{artifact.bytes / 1e6:.1f}"
@@ -42,7 +44,8 @@ def _quality(artifact: Artifact) -> tuple[str, str]:
     quality = artifact.quality
     if quality is None:
         return MISSING, MISSING
-    return f"{quality.value:.2%}", f"{quality.correct} of {quality.n}, {quality.dataset}/{quality.split}"
+    rows = f"{quality.n} rows" if quality.correct is None else f"{quality.correct} of {quality.n}"
+    return f"{quality.value:.2%}", f"{rows}, {quality.dataset}/{quality.split}"
 
 
 def environments_table(states: list[EnvironmentState]) -> Table:

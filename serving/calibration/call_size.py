@@ -47,7 +47,7 @@ def fastest_call_tokens(handler: Handler, cost: Cost, most: int) -> int:
 
 def mixed_call(handler: Handler, cost: Cost, tokens: int, variant: int = 0) -> Rows:
     """Texts of mixed lengths, others in each variant, that fill a call of so many tokens, as a server lays them out."""
-    words = handler.model.tokenizer("a few words to measure with")
+    words = handler.tokenizer("a few words to measure with")
     texts: list[Tokens] = []
     for length in itertools.cycle(LENGTHS[variant:] + LENGTHS[:variant]):
         room = tokens - sum(map(len, texts))

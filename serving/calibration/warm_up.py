@@ -28,7 +28,7 @@ Shape = tuple[int, int]
 def warm_up(handler: Handler, batch_tokens: int, streams: int) -> Cost:
     """Run calls of all shapes, so that no request pays for the engine's first calls, and measure what they cost."""
     # Not through `prepare`: the user's own input_fn may read another format.
-    words = handler.model.tokenizer("a few words to warm up with")
+    words = handler.tokenizer("a few words to warm up with")
     longest, grid = handler.manifest.max_tokens, handler.grid
     if grid:
         met = [padded_rows(words, *shape) for shape in padded_shapes_to_meet(grid, longest, batch_tokens)]

@@ -110,9 +110,9 @@ class Streams:
     def put(self, job: Job) -> None:
         """Queue a prepared job. Called from the worker's event loop and its decoding threads."""
         assert job.prepared is not None, "this is a bug: only prepared jobs are queued"
-        texts = job.prepared.texts or (None,)
-        job.results = [None] * len(texts)
-        queued = [QueuedText(job, i, text) for i, text in enumerate(texts)]
+        windows = job.prepared.windows or (None,)
+        job.results = [None] * len(windows)
+        queued = [QueuedText(job, i, window) for i, window in enumerate(windows)]
         with self._changed:
             if job.alone:
                 self._suspects.append(queued)
@@ -229,14 +229,14 @@ class Streams:
             _log_failure(exc)
             return error_reply(job, exc)
         timings = Timings(job.tokenize_s, job.queue_s, job.infer_s)
-        tokens = sum(map(len, job.prepared.texts)) if job.prepared else 0
+        tokens = sum(map(len, job.prepared.windows)) if job.prepared else 0
         return Reply(job.id, answer.body, answer.content_type, answer.json_length, answer.truncated, timings, tokens)
 
     def _finish(self, job: Job) -> Answer:
         assert job.prepared is not None, "this is a bug: only prepared jobs are queued"
         if isinstance(job.results[0], Answer):
             return job.results[0]
-        return self._handler.finish(job.prepared, np.stack([row for row in job.results if isinstance(row, np.ndarray)]))
+        return self._handler.finish(job.prepared, [one for one in job.results if isinstance(one, np.ndarray)])
 
 
 def _rows(batch: list[QueuedText], layout: list[list[int]]) -> list[list[Tokens]]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handlers.backends.base import Logits
+from handlers.tasks.base import Floats
 from handlers.tokens.packing import Tokens
 from handlers.tokens.padding import Grid
 from serving.calibration import call_size
@@ -27,11 +27,11 @@ class TimedHandler(ShapesHandler):
     seconds: Callable[[int], float] = lambda tokens: tokens * 1e-4
     calls: list[int] = field(default_factory=list)
 
-    def infer(self, rows: Sequence[Sequence[Tokens]]) -> Logits:
+    def infer(self, rows: Sequence[Sequence[Tokens]]) -> list[Floats]:
         texts = [text for row in rows for text in row]
         self.calls.append(sum(map(len, texts)))
         self.clock.advance(self.seconds(self.calls[-1]))
-        return np.zeros((len(texts), 1), np.float32)
+        return list(np.zeros((len(texts), 1), np.float32))
 
 
 @pytest.fixture
