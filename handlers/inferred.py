@@ -69,7 +69,7 @@ def _manifest(folder: Path, *, labels: list[str], max_tokens: int, artifacts: di
         model=folder.name,
         variant=folder.name,
         technique=Technique(recipe="none"),
-        labels=labels,
+        task_settings={"labels": labels},
         max_tokens=max_tokens,
         artifacts=artifacts,
     )

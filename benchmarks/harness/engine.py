@@ -53,7 +53,7 @@ class _Task(msgspec.Struct, frozen=True):
     def load(self) -> tuple[Handler, list[Tokens]]:
         variant = Path(self.variant)
         handler = load_handler(variant, manifest_of(variant), self.backend, Placement(threads=self.threads))
-        return handler, [handler.model.tokenizer(text) for text in self.texts]
+        return handler, [handler.tokenizer(text) for text in self.texts]
 
 
 def engine_limits(variant: Path, backend: str, texts: Sequence[str], cores: Sequence[int]) -> Limits:

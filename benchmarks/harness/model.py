@@ -5,6 +5,7 @@ from pathlib import Path
 
 from benchmarks.harness.places import RUNS, SHARED
 from benchmarks.harness.sentences import LABELS, SST2, load_sentences
+from handlers.tasks.text_classification import TextClassification
 from model_store.manifest import MANIFEST_FILE, TOKENIZER_FILE
 from model_store.rows import Data, Row, Split
 from paretoserve.builds.build import BuildRequest, build_variant
@@ -67,6 +68,6 @@ def make_random_checkpoint(folder: Path) -> None:
 
 def _data() -> Data:
     if SST2.is_dir():
-        return load_data(str(SST2), LABELS)
+        return load_data(str(SST2), TextClassification(LABELS).target)
     rows = tuple(Row(text, None, i % len(LABELS)) for i, text in enumerate(load_sentences().texts))
     return Data(None, Split("generated", "dev", rows))

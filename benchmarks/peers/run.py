@@ -90,10 +90,11 @@ def engine_labels(variant: Path, texts: Sequence[str]) -> list[str]:
     """What the engine says of each text, called directly, one by one."""
     handler = load_handler(variant, read_manifest(variant), "onnxruntime", Placement())
     try:
-        logits = [handler.infer([[handler.model.tokenizer(text)]])[0] for text in texts]
+        logits = [handler.infer([[handler.tokenizer(text)]])[0] for text in texts]
     finally:
         handler.close()
-    return [handler.manifest.labels[int(row.argmax())] for row in logits]
+    labels = handler.manifest.task_settings["labels"]
+    return [labels[int(row.argmax())] for row in logits]
 
 
 @contextmanager

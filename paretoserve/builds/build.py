@@ -5,11 +5,13 @@ from pathlib import Path
 
 import msgspec
 
+from handlers.tasks.catalogue import settings_of
 from model_store.errors import ParetoServeError
 from model_store.manifest import Manifest, write_manifest
 from model_store.rows import Data
 from model_store.store import staging
 from paretoserve.builds.artifacts import Text, artifacts_of, golden_inputs, texts_of
+from paretoserve.builds.task import checkpoint_task, task_name
 from paretoserve.environments.catalogue import interpreter_for
 from paretoserve.terminal.progress import progress
 from recipes.data.checkpoint import fetch_checkpoint
@@ -21,7 +23,7 @@ class BuildRequest:
     """Build `recipes` from a checkpoint (a folder or a Hub id) and data (a file, a folder or a Hub id).
 
     `backends` are those to write artifacts for; unless some are named, each recipe writes those of the default ones
-    that it can.
+    that it can. Without a `task` it is that of the checkpoint, where this is a variant, or text classification.
     """
 
     checkpoint: str
@@ -32,6 +34,7 @@ class BuildRequest:
     columns: Columns = Columns()
     max_tokens: int = 128
     backends: tuple[str, ...] | None = None
+    task: str | None = None
 
 
 def build(request: BuildRequest) -> list[Path]:
@@ -41,12 +44,10 @@ def build(request: BuildRequest) -> list[Path]:
         ParetoServeError: an unknown recipe, one that has nothing for a backend, an engine that is missing or fails, a
             checkpoint or data that cannot be read.
     """
-    from networks.config import read_config
-
     for name in request.recipes:
         backends_of(name, request.backends)
     checkpoint = fetch_checkpoint(request.checkpoint)
-    data = load_data(request.data, read_config(checkpoint).labels, request.columns)
+    data = load_data(request.data, checkpoint_task(request.task, checkpoint).target, request.columns)
     model = request.name or checkpoint.resolve().name
     return [build_variant(request, checkpoint, data, model, recipe) for recipe in request.recipes]
 
@@ -100,7 +101,8 @@ def build_variant(
             variant=variant,
             technique=built.technique,
             parent=built.parent,
-            labels=list(built.labels),
+            task=task_name(request.task, checkpoint),
+            task_settings=settings_of(checkpoint_task(request.task, checkpoint)),
             max_tokens=built.max_tokens,
             parameters=built.parameters,
             nonzero=built.nonzero,

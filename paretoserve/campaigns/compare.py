@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from handlers.backends.catalogue import artifact_name
+from handlers.tasks.base import AnyTask
+from handlers.tasks.catalogue import open_task
 from loadtest.analysis import throttling_threshold
 from loadtest.campaign import Campaign, CampaignEvent, run_campaign
 from loadtest.comparison import CandidateReport, Quality, Report
@@ -17,7 +19,7 @@ from loadtest.levels import LevelResult
 from loadtest.progress import LevelDone, LevelStarted, LevelTicked
 from loadtest.report import write_report
 from model_store.rows import Split
-from paretoserve.campaigns.accuracy import PATH, served_accuracy, write_bodies
+from paretoserve.campaigns.quality import PATH, served_quality, write_bodies
 from paretoserve.candidates.candidate import Candidate
 from paretoserve.hosts.container import Limits, image_id, image_of, running_container
 from paretoserve.hosts.endpoint import describe_variants
@@ -65,10 +67,10 @@ def compare(comparison: Comparison) -> Report:
     if comparison.containers is not None:
         for candidate in comparison.candidates:
             image_id(candidate.backend)  # before anything is measured
-    labels = tuple(comparison.candidates[0].manifest.labels)
-    split = load_data(comparison.data, labels, comparison.columns).evaluation
-    texts = [(row.text, row.text_pair) for row in split.rows]
-    bodies = write_bodies(texts, comparison.texts_per_request, comparison.out_dir / "bodies.jsonl")
+    task = _task(comparison.candidates[0])
+    split = load_data(comparison.data, task.target, comparison.columns).evaluation
+    inputs = [task.inputs(row) for row in split.rows]
+    bodies = write_bodies(inputs, comparison.texts_per_request, comparison.out_dir / "bodies.jsonl")
     measured = [_measure(candidate, comparison, split, bodies) for candidate in comparison.candidates]
     engines = [engine for _, engine in measured if engine]
     report = Report(
@@ -95,8 +97,9 @@ def _measure(
     _, client_cores = split_cores()
     folder = comparison.out_dir / candidate.name
     with _serving(candidate, comparison, folder / "server.log") as url:
-        with progress(f"{candidate.name}: quality") as report:
-            quality = served_accuracy(url, split, candidate.manifest.labels, report)
+        task = _task(candidate)
+        with progress(f"{candidate.name}: {task.metric}") as report:
+            quality = served_quality(url, split, task, report)
         campaign = Campaign(
             url=url,
             bodies=bodies,
@@ -110,6 +113,10 @@ def _measure(
         levels = run_with_progress(campaign, folder, f"{candidate.name}: load")
         facts = describe_variants(url)[0]
     return _candidate_report(candidate, quality, levels, facts), _engine(facts)
+
+
+def _task(candidate: Candidate) -> AnyTask:
+    return open_task(candidate.manifest.task, candidate.manifest.task_settings)
 
 
 def _serving(candidate: Candidate, comparison: Comparison, log_file: Path) -> AbstractContextManager[str]:

@@ -20,6 +20,9 @@ def build(
     text_column: options.TextColumn = None,
     text_pair_column: options.PairColumn = None,
     label_column: options.LabelColumn = None,
+    task: Annotated[
+        str | None, typer.Option(help="What it was fine-tuned for; text-classification unless it is a variant.")
+    ] = None,
 ) -> None:
     """Build variants of a checkpoint: an artifact per engine, its accuracy on the data, and a manifest."""
     from paretoserve.builds.build import BuildRequest
@@ -27,6 +30,6 @@ def build(
 
     columns = options.columns(text_column, text_pair_column, label_column)
     backends = tuple(backend) if backend else None
-    request = BuildRequest(checkpoint, data, tuple(recipe), store, name, columns, max_tokens, backends)
+    request = BuildRequest(checkpoint, data, tuple(recipe), store, name, columns, max_tokens, backends, task)
     folders = build_variants(request)
     print_variants(folders)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from handlers.tasks.text_classification import TextClassification
 from loadtest.comparison import Report
 from paretoserve.builds.build import BuildRequest, build_variant
 from paretoserve.campaigns.compare import Comparison, Levels, Load, compare
@@ -28,7 +29,7 @@ def run_demo(out: Path, levels: Levels) -> Report:
     _write(dev_examples, data / "dev.tsv")
     _write(train_examples, data / "train.tsv")
     tokenizer = train_tokenizer([example.text for example in train_examples[:3000]])
-    rows = load_data(str(data), LABELS)
+    rows = load_data(str(data), TextClassification(LABELS).target)
     for layers, builds in ((LAYERS, (("dense", "dense"), ("int8", "int8"))), (FEW_LAYERS, (("dense", "layers-1"),))):
         checkpoint = out / "checkpoints" / f"layers-{layers}"
         with progress(f"Training {layers} layer{'s' if layers > 1 else ''}") as report:

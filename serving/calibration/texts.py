@@ -20,7 +20,7 @@ Rows = list[list[Tokens]]
 
 def words_of(handler: Handler) -> Tokens:
     """A few words, tokenized. Not through `prepare`: the user's own input_fn may read another format."""
-    tokens: Tokens = handler.model.tokenizer("a few words to measure with")
+    tokens: Tokens = handler.tokenizer("a few words to measure with")
     return tokens
 
 

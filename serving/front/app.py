@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from handlers.v2_metadata import INPUTS, outputs_metadata
 from model_store.errors import UnknownVariant
 from serving.front import asgi
 from serving.front.exchange import identity_of
@@ -73,18 +72,19 @@ class Front:
 
     async def model_metadata(self, request: Request) -> Response:
         variant = self.repository.find(request.path_params["name"])
-        labels = len(variant.describe().get("labels", ()))
-        outputs = outputs_metadata(labels)
-        platform = f"paretoserve_{variant.backend}"
-        return _json({"name": variant.name, "platform": platform, "inputs": INPUTS, "outputs": outputs})
+        # As its worker tells them; until one is loaded nobody knows.
+        tensors = variant.describe().get("v2", {"inputs": [], "outputs": []})
+        return _json({"name": variant.name, "platform": f"paretoserve_{variant.backend}", **tensors})
 
     async def model_ready(self, request: Request) -> Response:
         variant = self.repository.find(request.path_params["name"])
         return _json({"name": variant.name, "ready": variant.ready}, 200 if variant.ready else 503)
 
     async def describe(self, request: Request) -> Response:
-        variants = [variant.describe() for variant in self.repository]
-        return _json({"default": self.repository.default, "variants": variants})
+        described = [variant.describe() for variant in self.repository]
+        for one in described:
+            one.pop("v2", None)
+        return _json({"default": self.repository.default, "variants": described})
 
     async def expose_metrics(self, request: Request) -> Response:
         return Response(generate_latest(self.metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST})

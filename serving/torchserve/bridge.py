@@ -125,15 +125,16 @@ class Bridge:
             manifest = manifest_of(Path(self._config.model_dir))
             for golden, logits in rehearsal.golden(manifest, ENGINE):
                 rehearsal.check((await self._rehearse(golden)).reply, logits, manifest.artifacts[ENGINE])
-            overheads = [await self._overhead_s() for _ in range(rehearsal.TIMED)]
+            body = rehearsal.warm_up_body(manifest)
+            overheads = [await self._overhead_s(body) for _ in range(rehearsal.TIMED)]
             overhead_s = median(overheads[len(overheads) // 2 :])  # Java is slow at first
             cost = msgspec.structs.replace(cost, base_s=cost.base_s + overhead_s)
         facts = rehearsal.facts(ready.facts, cost)
         return Ready(facts, time.monotonic() - started, cost, ready.call_tokens, ready.streams)
 
-    async def _overhead_s(self) -> float:
+    async def _overhead_s(self, body: bytes) -> float:
         started = time.monotonic()
-        reply = (await self._rehearse(rehearsal.body("a few words to warm up with"))).reply
+        reply = (await self._rehearse(body)).reply
         return time.monotonic() - started - reply.timings.infer_s
 
     async def _rehearse(self, body: bytes) -> BridgeReply:

@@ -74,7 +74,7 @@ class QueuedText:
 def texts_of(job: Job) -> list[QueuedText]:
     """What a prepared job puts into the queue; its results have room for as many."""
     assert job.prepared is not None, "this is a bug: only prepared jobs are queued"
-    texts = job.prepared.texts or (None,)
+    texts = job.prepared.windows or (None,)
     job.results = [None] * len(texts)
     return [QueuedText(job, i, text) for i, text in enumerate(texts)]
 
@@ -85,7 +85,7 @@ def jobs_of(texts: Sequence[QueuedText]) -> list[Job]:
 
 
 def answer_reply(job: Job, answer: Answer) -> Reply:
-    tokens = sum(map(len, job.prepared.texts)) if job.prepared else 0
+    tokens = sum(map(len, job.prepared.windows)) if job.prepared else 0
     return Reply(job.id, answer.body, answer.content_type, answer.json_length, answer.truncated, job.timings, tokens)
 
 

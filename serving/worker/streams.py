@@ -193,7 +193,7 @@ class Streams:
         assert job.prepared is not None, "this is a bug: only prepared jobs are queued"
         if isinstance(job.results[0], Answer):
             return job.results[0]
-        return self._handler.finish(job.prepared, np.stack([row for row in job.results if isinstance(row, np.ndarray)]))
+        return self._handler.finish(job.prepared, [one for one in job.results if isinstance(one, np.ndarray)])
 
 
 def _rows(batch: list[QueuedText], layout: list[list[int]]) -> list[list[Tokens]]:

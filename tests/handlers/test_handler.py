@@ -10,13 +10,16 @@ from handlers.backends.base import Placement
 from handlers.handler import Handler, load_handler
 from handlers.inferred import manifest_of
 from handlers.payloads.request import RawRequest
-from handlers.tasks.text_classification import TextClassifier
+from handlers.pipeline import Pipeline
+from handlers.tasks.text_classification import TextClassification
 from handlers.tokens.tokenizer import TextTokenizer
 from handlers.user_code import UserCode
 from model_store.errors import BackendError, BadInput, DamagedArtifact, GoldenMismatch, ParetoServeError, StoreError
 from model_store.manifest import read_manifest, write_manifest
 from tests.handlers.sessions import FailingSession, FixedSession
 from tests.handlers.variants import copy_of, opened, write_code
+
+TASK = TextClassification(("a",))
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +34,7 @@ def ask(handler: Handler, body: bytes, content_type: str = "", accept: str = "")
     """The decoded answer to one request, the way a worker gets it."""
     prepared = handler.prepare(RawRequest(body, content_type, accept))
     if handler.batches:
-        return msgspec.json.decode(handler.finish(prepared, handler.infer([prepared.texts])).body)
+        return msgspec.json.decode(handler.finish(prepared, handler.infer([prepared.windows])).body)
     return msgspec.json.decode(handler.run_alone(prepared).body)
 
 
@@ -51,7 +54,7 @@ def test_an_answer_names_the_texts_that_were_cut(dense: Path) -> None:
     long = "good " * 100
     prepared = handler.prepare(RawRequest(msgspec.json.encode({"inputs": ["short", long, "short", long]})))
     assert prepared.truncated == (1, 3)
-    assert handler.finish(prepared, handler.infer([prepared.texts])).truncated == (1, 3)
+    assert handler.finish(prepared, handler.infer([prepared.windows])).truncated == (1, 3)
 
 
 def test_v2_answers_carry_the_name_that_the_variant_is_served_as(dense: Path) -> None:
@@ -61,7 +64,7 @@ def test_v2_answers_carry_the_name_that_the_variant_is_served_as(dense: Path) ->
     for served_as, name in ((None, "dense"), ("dense@torch", "dense@torch")):
         handler.served_as = served_as
         prepared = handler.prepare(raw)
-        answer = msgspec.json.decode(handler.finish(prepared, handler.infer([prepared.texts])).body)
+        answer = msgspec.json.decode(handler.finish(prepared, handler.infer([prepared.windows])).body)
         assert answer["model_name"] == name
 
 
@@ -130,14 +133,14 @@ def test_an_artifact_without_golden_logits_is_taken_as_it_is(dense: Path, tmp_pa
 
 
 def test_a_failing_engine_is_an_error_of_the_backend(dense: Path, tokenizer: TextTokenizer) -> None:
-    handler = Handler(read_manifest(dense), TextClassifier(FailingSession([]), tokenizer, ["a"]))
+    handler = Handler(read_manifest(dense), Pipeline(FailingSession([]), tokenizer, TASK))
     with pytest.raises(BackendError, match="out of order"):
         ask(handler, b'{"inputs": "good"}')
 
 
 def test_closing_a_handler_closes_its_engine(dense: Path, tokenizer: TextTokenizer) -> None:
     session = FixedSession([])
-    Handler(read_manifest(dense), TextClassifier(session, tokenizer, ["a"])).close()
+    Handler(read_manifest(dense), Pipeline(session, tokenizer, TASK)).close()
     assert session.closed
     Handler(read_manifest(dense), object()).close()
 
@@ -180,7 +183,7 @@ def test_their_own_output_fn_is_given_our_prediction(dense: Path, tmp_path: Path
     code = "def output_fn(prediction, accept): return f'{accept} {prediction[0][\"label\"]}', 'text/plain'\n"
     handler = with_code(dense, tmp_path, code)
     prepared = handler.prepare(RawRequest(b'{"inputs": "good"}', accept="text/html"))
-    answer = handler.finish(prepared, handler.infer([prepared.texts]))
+    answer = handler.finish(prepared, handler.infer([prepared.windows]))
     assert (answer.body, answer.content_type) == (b"text/html positive", "text/plain")
 
 

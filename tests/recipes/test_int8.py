@@ -115,7 +115,9 @@ def test_no_texts_is_refused(tmp_path: Path) -> None:
 def test_a_variant_made_of_a_variant_names_its_parent(tmp_path: Path) -> None:
     checkpoint = tiny_checkpoint(tmp_path / "sparse", config=tiny_config(heads=(1, 2)))
     technique = Technique(recipe="sparse")
-    manifest = Manifest(model="m", variant="sparse-90", technique=technique, labels=["a"], max_tokens=64)
+    manifest = Manifest(
+        model="m", variant="sparse-90", technique=technique, task_settings={"labels": ["a"]}, max_tokens=64
+    )
     write_manifest(manifest, checkpoint)
     assert quantize(checkpoint, tmp_path / "int8").parent == "sparse-90"
 

@@ -8,6 +8,7 @@ import onnxruntime
 import openvino
 import pytest
 
+from handlers.tasks.text_classification import TextClassification
 from recipes.base import RecipeInput
 from recipes.catalogue import RECIPES
 from recipes.data.rows import load_data
@@ -36,7 +37,7 @@ def engines(folder: Path) -> dict[str, Callable[[Packed], int]]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("recipe", "least"), [("dense", 784), ("int8", 777)])
 def test_accuracy_on_sst2_stays_within_a_point(recipe: str, least: int, tmp_path: Path) -> None:
-    data = load_data(str(DATA), ("negative", "positive"))
+    data = load_data(str(DATA), TextClassification(("negative", "positive")).target)
     assert data.train is not None
     texts = tuple((row.text, row.text_pair) for row in data.train.rows)
     RECIPES[recipe](RecipeInput(CHECKPOINT, texts, tmp_path, lambda step, done: None))

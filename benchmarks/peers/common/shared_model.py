@@ -27,7 +27,8 @@ class SharedModel:
 
     def __init__(self, variant: Path) -> None:
         manifest = json.loads((variant / "variant.json").read_text())
-        self._labels: list[str] = manifest["labels"]
+        # In schema 1 they stand beside the other fields.
+        self._labels: list[str] = manifest.get("task_settings", manifest)["labels"]
         self._tokenizer = Tokenizer.from_file(str(variant / "tokenizer.json"))
         self._tokenizer.enable_truncation(manifest["max_tokens"])
         self._tokenizer.no_padding()

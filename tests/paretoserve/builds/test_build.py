@@ -25,7 +25,8 @@ def test_a_built_variant_has_an_artifact_for_every_engine_with_its_quality(tiny_
     for artifact in manifest.artifacts.values():
         assert artifact.quality is not None
         assert artifact.quality.n == 6
-        assert artifact.quality.value == artifact.quality.correct / 6
+        assert artifact.quality.correct is not None
+        assert (artifact.quality.metric, artifact.quality.value) == ("accuracy", artifact.quality.correct / 6)
 
 
 def test_every_file_of_an_artifact_and_the_tokenizer_are_under_its_hash(tiny_store: Path) -> None:

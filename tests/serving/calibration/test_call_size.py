@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handlers.backends.base import Logits
+from handlers.tasks.base import Floats
 from handlers.tokens.packing import Tokens
 from handlers.tokens.padding import Grid
 from model_store.manifest import Manifest, Technique
@@ -32,11 +32,11 @@ class TimedHandler(ShapesHandler):
     seconds: Callable[[int], float] = lambda tokens: tokens * 1e-4
     calls: list[int] = field(default_factory=list)
 
-    def infer(self, rows: Sequence[Sequence[Tokens]]) -> Logits:
+    def infer(self, rows: Sequence[Sequence[Tokens]]) -> list[Floats]:
         texts = [text for row in rows for text in row]
         self.calls.append(sum(map(len, texts)))
         self.clock.advance(self.seconds(self.calls[-1]))
-        return np.zeros((len(texts), 1), np.float32)
+        return list(np.zeros((len(texts), 1), np.float32))
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_a_mixed_call_of_a_padded_artifact_has_a_row_for_each_text_and_none_over
 
 def manifest_with(lengths: list[int]) -> Manifest:
     technique = Technique(recipe="toy")
-    return Manifest(model="m", variant="v", technique=technique, labels=["a"], max_tokens=64, token_lengths=lengths)
+    return Manifest(model="m", variant="v", technique=technique, task_settings={"labels": []}, max_tokens=64, token_lengths=lengths)
 
 
 def test_calls_are_measured_with_lengths_of_the_variants_own_data_short_and_long_mixed() -> None:

@@ -308,7 +308,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_is_not_waited_for(server
 
 def logits_of(dense: Path, texts: list[str]) -> Any:
     handler = opened(dense, "torch")
-    return np.concatenate([handler.infer([[handler.model.tokenizer(text)]]) for text in texts])
+    return np.concatenate([handler.infer([[handler.tokenizer(text)]]) for text in texts])
 
 
 @pytest.mark.parametrize("variant", ["dense", "dense@openvino"])

@@ -101,7 +101,7 @@ def die_with(server: Front, faulty: FaultyVariant, *texts: str) -> None:
     ("fault", "words"),
     [
         ("nan", "The engine answered with numbers that are not finite"),
-        ("wrong_rows", "The engine answered (3, 2) where (texts, labels) = (2, 2) was due"),
+        ("wrong_rows", "The engine answered (3, 2) where (texts, numbers) = (2, 2) was due"),
     ],
 )
 def test_an_answer_that_cannot_be_right_fails_its_call_and_no_other(

@@ -107,7 +107,7 @@ def test_a_golden_input_that_is_answered_otherwise_is_told_with_both_answers(den
     artifact = manifest.artifacts["torch"]
     answer = Reply(0, json.dumps({"outputs": [{"data": logits}]}).encode())
     rehearsal.check(answer, logits, artifact)
-    with pytest.raises(GoldenMismatch, match=r"instead of \["):
+    with pytest.raises(GoldenMismatch, match=r"should give \[.* and gives \["):
         rehearsal.check(answer, [logit + 0.1 for logit in logits], artifact)
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from handlers.backends.base import Batch, Logits, Placement, SessionInfo
 from handlers.handler import Handler
-from handlers.tasks.text_classification import TextClassifier
+from handlers.pipeline import Pipeline
+from handlers.tasks.text_classification import TextClassification
 from handlers.tokens.packing import PackedBatch, Tokens
 from handlers.user_code import UserCode
 from model_store.manifest import Manifest, Technique
@@ -21,7 +22,9 @@ from serving.worker import loading
 from serving.worker.loading import Loaded, load_fastest
 from tests.serving.front_server import front, spec
 
-MANIFEST = Manifest(model="m", variant="v", technique=Technique(recipe="toy"), labels=["a"], max_tokens=64)
+MANIFEST = Manifest(
+    model="m", variant="v", technique=Technique(recipe="toy"), task_settings={"labels": ["a"]}, max_tokens=64
+)
 
 
 class Clock:
@@ -80,7 +83,7 @@ class Loader:
         info = SessionInfo("toy", "1", "float32", placement)
         session = self.sessions[split] = TimedSession(self.clock, self.speeds[split], info)
         tokenizer: Any = SevenTokens()
-        return Handler(manifest, TextClassifier(session, tokenizer, manifest.labels), self.user)
+        return Handler(manifest, Pipeline(session, tokenizer, TextClassification(("a",))), self.user)
 
     def fastest(self, monkeypatch: pytest.MonkeyPatch) -> tuple[Loaded, dict[StreamSplit, float]]:
         monkeypatch.setattr(loading, "load_handler", self)

@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from handlers.backends.base import Logits
 from handlers.handler import Answer, Handler, Prepared
 from handlers.payloads.request import RawRequest
+from handlers.tasks.base import Floats
 from handlers.tokens.packing import Tokens
 from handlers.user_code import UserCode
 from model_store.errors import BackendError, BadInput, NotAcceptable, NotReady, ParetoServeError
@@ -26,7 +26,9 @@ from serving.worker.job import Job
 from serving.worker.streams import Streams
 from tests.serving.front_server import until
 
-MANIFEST = Manifest(model="m", variant="v", technique=Technique(recipe="toy"), labels=["a"], max_tokens=8)
+MANIFEST = Manifest(
+    model="m", variant="v", technique=Technique(recipe="toy"), task_settings={"labels": ["a"]}, max_tokens=8
+)
 LONG_AGO, NEVER = -math.inf, math.inf
 
 
@@ -44,7 +46,7 @@ class EchoHandler(Handler):
     entered: "queue.Queue[list[int]]" = field(default_factory=queue.Queue)
     proceed: "queue.Queue[None]" = field(default_factory=queue.Queue)
 
-    def infer(self, rows: Sequence[Sequence[Tokens]]) -> Logits:
+    def infer(self, rows: Sequence[Sequence[Tokens]]) -> list[Floats]:
         (row,) = rows
         firsts = [int(text.input_ids[0]) for text in row]
         self.batched.append(firsts)
@@ -52,19 +54,19 @@ class EchoHandler(Handler):
         self.proceed.get()
         if self.bad in firsts:
             raise BackendError("The engine is out of order.")
-        return np.array([[first] for first in firsts], np.float32)
+        return [np.array([first], np.float32) for first in firsts]
 
-    def finish(self, prepared: Prepared, logits: Logits) -> Answer:
-        return Answer(msgspec.json.encode(logits.ravel().astype(int).tolist()), "application/json")
+    def finish(self, prepared: Prepared, outputs: Sequence[Floats]) -> Answer:
+        return Answer(msgspec.json.encode([int(number) for (number,) in outputs]), "application/json")
 
 
 class RefusingHandler(EchoHandler):
     """Cannot write what the client of text 1 accepts."""
 
-    def finish(self, prepared: Prepared, logits: Logits) -> Answer:
-        if logits[0, 0] == 1:
+    def finish(self, prepared: Prepared, outputs: Sequence[Floats]) -> Answer:
+        if outputs[0] == [1]:
             raise NotAcceptable("text/html", ("application/json",))
-        return super().finish(prepared, logits)
+        return super().finish(prepared, outputs)
 
 
 class OwnModelHandler(EchoHandler):
