@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from model_store.manifest import MANIFEST_FILE, Layout, Technique, read_manifest
-from networks.config import BertConfig
-from networks.encoder import BertClassifier
+from networks.encoder.modules import PackedEncoder
+from networks.encoder.shape import EncoderShape
 
 Text = tuple[str, str | None]
 """A text and, for pair tasks, its second text."""
@@ -37,7 +37,7 @@ class RecipeInput:
     max_tokens: int = 128
     backends: tuple[str, ...] = DEFAULT_BACKENDS
 
-    def token_limit(self, config: BertConfig) -> int:
+    def token_limit(self, config: EncoderShape) -> int:
         """Where texts are cut: what was asked for, or less if the checkpoint has fewer positions."""
         return min(self.max_tokens, config.max_tokens)
 
@@ -78,16 +78,14 @@ class Built:
 Recipe = Callable[[RecipeInput], Built]
 
 
-def built(
-    given: RecipeInput, model: BertClassifier, technique: Technique, artifacts: dict[str, BuiltArtifact]
-) -> Built:
+def built(given: RecipeInput, model: PackedEncoder, technique: Technique, artifacts: dict[str, BuiltArtifact]) -> Built:
     """A `Built` with what the model and the checkpoint's folder say themselves."""
     weights = list(model.parameters())
     return Built(
         technique=technique,
         artifacts=artifacts,
-        labels=model.config.labels,
-        max_tokens=given.token_limit(model.config),
+        labels=model.shape.labels,
+        max_tokens=given.token_limit(model.shape),
         parameters=sum(weight.numel() for weight in weights),
         nonzero=sum(int(weight.count_nonzero()) for weight in weights),
         parent=_variant_name(given.checkpoint),

@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 
 from model_store.manifest import Technique
-from networks.encoder import BertClassifier, load_checkpoint, save_checkpoint
-from networks.graph import onnx_graph
+from networks.checkpoint import load_checkpoint, save_checkpoint
+from networks.encoder.graph import onnx_graph
+from networks.encoder.modules import PackedEncoder
 from recipes.base import Built, BuiltArtifact, RecipeInput, built
 from recipes.data.tokenizer import write_tokenizer
 from recipes.export.openvino_ir import read_ir, save_ir
@@ -34,18 +35,18 @@ def bf16(given: RecipeInput) -> Built:
     return built(given, model, Technique(recipe="bf16"), artifacts)
 
 
-def _openvino(model: BertClassifier, out_dir: Path) -> BuiltArtifact:
+def _openvino(model: PackedEncoder, out_dir: Path) -> BuiltArtifact:
     # OpenVINO rounds the weights as it loads them.
     save_ir(read_ir(onnx_graph(model.float())), out_dir / "model.xml")
     return _bf16("model.xml", "model.bin")
 
 
-def _torch(model: BertClassifier, out_dir: Path) -> BuiltArtifact:
+def _torch(model: PackedEncoder, out_dir: Path) -> BuiltArtifact:
     save_checkpoint(model.to(torch.bfloat16), out_dir)
     return _bf16("model.safetensors", "config.json")
 
 
-def _torchscript(model: BertClassifier, out_dir: Path) -> BuiltArtifact:
+def _torchscript(model: PackedEncoder, out_dir: Path) -> BuiltArtifact:
     save_torchscript(model.to(torch.bfloat16), out_dir / "model.pt")
     return _bf16("model.pt")
 
@@ -54,7 +55,7 @@ def _bf16(file: str, *companions: str) -> BuiltArtifact:
     return BuiltArtifact(file, "bf16", golden_from="artifact", golden_tolerance=TOLERANCE, companions=companions)
 
 
-WRITERS: dict[str, Callable[[BertClassifier, Path], BuiltArtifact]] = {
+WRITERS: dict[str, Callable[[PackedEncoder, Path], BuiltArtifact]] = {
     "openvino": _openvino,  # before the others round the weights
     "torch": _torch,
     "torchscript": _torchscript,

@@ -8,8 +8,10 @@ from pathlib import Path
 from onnx import ModelProto
 
 from model_store.manifest import Technique
-from networks.encoder import BertClassifier, load_checkpoint, save_checkpoint
-from networks.graph import DEEPSPARSE, onnx_graph, save_onnx
+from networks.checkpoint import load_checkpoint, save_checkpoint
+from networks.encoder.graph import onnx_graph, save_onnx
+from networks.encoder.modules import PackedEncoder
+from networks.encoder.onnx_operators import DEEPSPARSE
 from recipes.base import Built, BuiltArtifact, RecipeInput, built
 from recipes.data.tokenizer import write_tokenizer
 from recipes.export.openvino_ir import read_ir, save_ir
@@ -23,7 +25,7 @@ TOLERANCE = 1e-3
 class _Source:
     """What artifacts are written from, and where to. Writers share the graph, which is made once it is needed."""
 
-    model: BertClassifier
+    model: PackedEncoder
     out_dir: Path
 
     @cached_property

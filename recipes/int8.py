@@ -10,8 +10,10 @@ from pathlib import Path
 from onnx import ModelProto
 
 from model_store.manifest import Technique
-from networks.encoder import BertClassifier, load_checkpoint
-from networks.graph import DEEPSPARSE, onnx_graph, save_onnx
+from networks.checkpoint import load_checkpoint
+from networks.encoder.graph import onnx_graph, save_onnx
+from networks.encoder.modules import PackedEncoder
+from networks.encoder.onnx_operators import DEEPSPARSE
 from recipes.base import Built, BuiltArtifact, RecipeInput, Report, built
 from recipes.data.tokenizer import write_tokenizer
 from recipes.export.calibration import Packed, load_tokenizer, packed, spread
@@ -32,7 +34,7 @@ def int8(given: RecipeInput) -> Built:
     """
     given.report("Reading the checkpoint", 0.0)
     model = load_checkpoint(given.checkpoint)
-    tokenizer = load_tokenizer(write_tokenizer(given.checkpoint, given.out_dir), given.token_limit(model.config))
+    tokenizer = load_tokenizer(write_tokenizer(given.checkpoint, given.out_dir), given.token_limit(model.shape))
     inputs = [packed(tokenizer, text) for text in spread(given.calibration)]
     source = _Source(model, onnx_graph(model), inputs, given.out_dir, given.report)
     artifacts = {backend: write(source) for backend, write in WRITERS.items() if backend in given.backends}
@@ -45,7 +47,7 @@ def int8(given: RecipeInput) -> Built:
 class _Source:
     """What artifacts are written from, and where to."""
 
-    model: BertClassifier
+    model: PackedEncoder
     graph: ModelProto
     inputs: list[Packed]
     out_dir: Path

@@ -41,12 +41,12 @@ def build(request: BuildRequest) -> list[Path]:
         ParetoServeError: an unknown recipe, one that has nothing for a backend, an engine that is missing or fails, a
             checkpoint or data that cannot be read.
     """
-    from networks.config import read_config
+    from networks.config import read_shape
 
     for name in request.recipes:
         backends_of(name, request.backends)
     checkpoint = fetch_checkpoint(request.checkpoint)
-    data = load_data(request.data, read_config(checkpoint).labels, request.columns)
+    data = load_data(request.data, read_shape(checkpoint).labels, request.columns)
     model = request.name or checkpoint.resolve().name
     return [build_variant(request, checkpoint, data, model, recipe) for recipe in request.recipes]
 

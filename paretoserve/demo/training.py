@@ -9,8 +9,9 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from torch import Tensor
 from torch.nn import functional
 
-from networks.config import BertConfig
-from networks.encoder import BertClassifier, save_checkpoint
+from networks.checkpoint import save_checkpoint
+from networks.encoder.modules import PackedEncoder
+from networks.encoder.shape import EncoderShape
 from paretoserve.demo.task import LABELS, Example
 from paretoserve.terminal.progress import Report
 
@@ -53,7 +54,7 @@ def train_tokenizer(texts: Sequence[str]) -> Tokenizer:
     return tokenizer
 
 
-def train(tokenizer: Tokenizer, train_examples: Sequence[Example], layers: int, report: Report) -> BertClassifier:
+def train(tokenizer: Tokenizer, train_examples: Sequence[Example], layers: int, report: Report) -> PackedEncoder:
     """Train a classifier of `layers` layers, one pass over the examples; the same every time on the same machine."""
     torch.manual_seed(0)
     model = _new_model(tokenizer.get_vocab_size(), layers)
@@ -72,13 +73,13 @@ def train(tokenizer: Tokenizer, train_examples: Sequence[Example], layers: int, 
     return model.eval()
 
 
-def save(model: BertClassifier, tokenizer: Tokenizer, checkpoint: Path) -> None:
+def save(model: PackedEncoder, tokenizer: Tokenizer, checkpoint: Path) -> None:
     save_checkpoint(model, checkpoint)
     tokenizer.save(str(checkpoint / "tokenizer.json"))
 
 
-def _new_model(vocab_size: int, layers: int) -> BertClassifier:
-    config = BertConfig(
+def _new_model(vocab_size: int, layers: int) -> PackedEncoder:
+    config = EncoderShape(
         vocab_size=vocab_size,
         hidden_size=WIDTH,
         head_size=HEAD_SIZE,
@@ -88,7 +89,7 @@ def _new_model(vocab_size: int, layers: int) -> BertClassifier:
         max_tokens=MAX_TOKENS,
         dropout=0.0,
     )
-    model = BertClassifier(config)
+    model = PackedEncoder(config)
     for module in model.modules():
         if isinstance(module, torch.nn.Linear | torch.nn.Embedding):
             torch.nn.init.normal_(module.weight, std=0.05)
@@ -124,7 +125,7 @@ def _batch(tokenizer: Tokenizer, some: Sequence[Example]) -> Batch:
     return Batch(inputs, torch.tensor(labels), len(some))
 
 
-def evaluate(model: BertClassifier, tokenizer: Tokenizer, some: Sequence[Example]) -> float:
+def evaluate(model: PackedEncoder, tokenizer: Tokenizer, some: Sequence[Example]) -> float:
     """The share of examples that the model labels right."""
     correct = 0
     with torch.inference_mode():

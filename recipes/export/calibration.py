@@ -44,7 +44,7 @@ def load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
 
 
 def packed(tokenizer: Tokenizer, text: Text) -> Packed:
-    """One text (or pair) alone in one row, as `networks.encoder.BertClassifier.forward` takes it."""
+    """One text (or pair) alone in one row, as `networks.encoder.PackedEncoder.forward` takes it."""
     encoding = tokenizer.encode(*text)
     tokens = len(encoding.ids)
     return {

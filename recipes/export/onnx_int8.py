@@ -20,7 +20,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from networks.graph import WORD_EMBEDDINGS
+from networks.encoder.graph import WORD_EMBEDDINGS
 from recipes.export.calibration import Packed
 
 # Before the import: unless told not to, it tells its makers of every model that it loads.

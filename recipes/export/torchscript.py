@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 
-from networks.encoder import BertClassifier
+from networks.encoder.modules import PackedEncoder
 
 
-def save_torchscript(model: BertClassifier, path: Path) -> None:
+def save_torchscript(model: PackedEncoder, path: Path) -> None:
     """Trace `model` on a call of two texts in one row; the program takes calls of any shape.
 
     Inputs and output are those of the model, packed.

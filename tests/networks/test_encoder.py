@@ -7,9 +7,9 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from model_store.errors import UnsupportedCheckpoint
-from networks.config import read_config
-from networks.encoder import load_checkpoint
-from tests.tiny import random_packed, tiny_checkpoint, tiny_config, torch_logits
+from networks.checkpoint import load_checkpoint
+from networks.config import read_shape
+from tests.tiny import random_packed, tiny_checkpoint, tiny_shape, torch_logits
 
 
 def edit_config(checkpoint: Path, **changes: Any) -> None:
@@ -19,8 +19,8 @@ def edit_config(checkpoint: Path, **changes: Any) -> None:
 
 
 def test_unequal_layers_come_back_as_they_were(tmp_path: Path) -> None:
-    config = tiny_config(labels=("a", "b", "c"), heads=(1, 2), units=(5, 64))
-    assert read_config(tiny_checkpoint(tmp_path, config=config)) == config
+    shape = tiny_shape(labels=("a", "b", "c"), heads=(1, 2), units=(5, 64))
+    assert read_shape(tiny_checkpoint(tmp_path, shape=shape)) == shape
 
 
 def test_a_segment_attends_to_itself_only(tmp_path: Path) -> None:
@@ -36,11 +36,11 @@ def test_a_segment_attends_to_itself_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "roberta"}, "model_type = 'roberta'; only 'bert'"),
+        ({"model_type": "roberta"}, "model_type = 'roberta'; only these architectures are read: bert"),
         ({"hidden_act": "relu"}, "hidden_act = 'relu'"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type"),
         ({"vocab_size": None}, "lacks 'vocab_size'"),
-        ({"vocab_size": 99}, "not those of a fine-tuned BERT classifier"),
+        ({"vocab_size": 99}, "not those of a fine-tuned bert classifier"),
     ],
 )
 def test_what_this_network_does_not_compute_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -70,5 +70,5 @@ def test_missing_and_broken_files_are_named(tmp_path: Path, file: str, content: 
 def test_weights_of_an_encoder_without_classifier_are_refused(tmp_path: Path) -> None:
     weights = tiny_checkpoint(tmp_path) / "model.safetensors"
     save_file({k: v for k, v in load_file(weights).items() if not k.startswith("classifier")}, weights)
-    with pytest.raises(UnsupportedCheckpoint, match="not those of a fine-tuned BERT classifier"):
+    with pytest.raises(UnsupportedCheckpoint, match="not those of a fine-tuned bert classifier"):
         load_checkpoint(tmp_path)

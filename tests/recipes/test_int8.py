@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from model_store.errors import DataError
 from model_store.manifest import Manifest, Technique, write_manifest
-from networks.config import BertConfig
+from networks.encoder.shape import EncoderShape
 from recipes.base import Built, RecipeInput, Text
 from recipes.catalogue import RECIPES
 from recipes.export.calibration import spread
 from tests.recipes.engines import ASK, onnxruntime_logits, onnxruntime_operators, openvino_operators
-from tests.tiny import PAIRS, TEXTS, packed_texts, random_packed, tiny_checkpoint, tiny_config, torch_logits
+from tests.tiny import PAIRS, TEXTS, packed_texts, random_packed, tiny_checkpoint, tiny_shape, torch_logits
 
 
 def quantize(checkpoint: Path, out_dir: Path, texts: tuple[Text, ...] = TEXTS) -> Built:
@@ -25,10 +25,10 @@ def quantize(checkpoint: Path, out_dir: Path, texts: tuple[Text, ...] = TEXTS) -
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Wide enough for its weights to outweigh the text of the files.
-    config = BertConfig(
+    shape = EncoderShape(
         vocab_size=66, hidden_size=96, head_size=32, heads=(3, 2), units=(192, 160), labels=("no", "yes"), max_tokens=64
     )
-    return tiny_checkpoint(tmp_path_factory.mktemp("checkpoint"), config=config)
+    return tiny_checkpoint(tmp_path_factory.mktemp("checkpoint"), shape=shape)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_no_texts_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_variant_made_of_a_variant_names_its_parent(tmp_path: Path) -> None:
-    checkpoint = tiny_checkpoint(tmp_path / "sparse", config=tiny_config(heads=(1, 2)))
+    checkpoint = tiny_checkpoint(tmp_path / "sparse", shape=tiny_shape(heads=(1, 2)))
     technique = Technique(recipe="sparse")
     manifest = Manifest(model="m", variant="sparse-90", technique=technique, labels=["a"], max_tokens=64)
     write_manifest(manifest, checkpoint)

@@ -15,8 +15,9 @@ from handlers.backends.base import Logits
 from handlers.tokens.packing import PackedBatch, Tokens, pack
 from handlers.tokens.tokenizer import TextTokenizer
 from model_store.errors import BackendError, EnvironmentUnavailable
-from networks.encoder import load_checkpoint
-from networks.graph import DEEPSPARSE, onnx_graph
+from networks.checkpoint import load_checkpoint
+from networks.encoder.graph import onnx_graph
+from networks.encoder.onnx_operators import DEEPSPARSE
 from recipes.base import RecipeInput
 from recipes.catalogue import RECIPES
 from recipes.export.onnx_int8 import quantize_onnx

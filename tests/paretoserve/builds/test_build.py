@@ -9,8 +9,8 @@ from handlers.handler import golden_logits, load_handler
 from model_store.errors import EnvironmentUnavailable, ParetoServeError
 from model_store.manifest import read_manifest, verify_artifact
 from model_store.rows import Row, Split
-from networks.encoder import load_checkpoint
-from networks.graph import onnx_graph
+from networks.checkpoint import load_checkpoint
+from networks.encoder.graph import onnx_graph
 from paretoserve.builds.artifacts import golden_inputs
 from paretoserve.builds.build import BuildRequest, backends_of, build
 from paretoserve.environments.catalogue import ENGINES, Engine
