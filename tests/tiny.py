@@ -11,8 +11,7 @@ from tokenizers import BertWordPieceTokenizer
 from networks.checkpoint import load_checkpoint, save_checkpoint
 from networks.encoder.modules import PACKED_INPUTS, PackedEncoder
 from networks.encoder.shape import EncoderShape
-from recipes.base import Text
-from recipes.export.calibration import load_tokenizer, packed
+from recipes.data.tokens import Text, load_tokenizer, packed
 
 VOCABULARY = (
     *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ",", ".", "!", "?", "'", "##s", "##ly", "##ed", "##ing", "##er"),

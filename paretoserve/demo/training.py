@@ -13,7 +13,9 @@ from networks.checkpoint import save_checkpoint
 from networks.encoder.modules import PackedEncoder
 from networks.encoder.shape import EncoderShape
 from paretoserve.demo.task import LABELS, Example
-from paretoserve.terminal.progress import Report
+from recipes.training.loop import TrainingSettings
+from recipes.training.loop import train as train_model
+from recipes.work.progress import Progress
 
 WIDTH, HEAD_SIZE, MAX_TOKENS = 128, 32, 128
 BATCH, LEARNING_RATE = 64, 1.5e-3
@@ -54,23 +56,23 @@ def train_tokenizer(texts: Sequence[str]) -> Tokenizer:
     return tokenizer
 
 
-def train(tokenizer: Tokenizer, train_examples: Sequence[Example], layers: int, report: Report) -> PackedEncoder:
-    """Train a classifier of `layers` layers, one pass over the examples; the same every time on the same machine."""
-    torch.manual_seed(0)
+def train(
+    tokenizer: Tokenizer, train_examples: Sequence[Example], layers: int, work: Path, report: Progress
+) -> PackedEncoder:
+    """Train a classifier of `layers` layers, one pass over the examples; the same every time on the same machine.
+
+    What is in `work` survives a kill: started again, the training goes on from there.
+    """
     model = _new_model(tokenizer.get_vocab_size(), layers)
-    steps = len(train_examples) // BATCH
-    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.1)
-    model.train()
-    for step, batch in enumerate(_batches(tokenizer, train_examples)):
-        loss = batch.loss(model(**batch.inputs))
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        report(f"step {step + 1} of {steps}, loss {loss.item():.2f}", (step + 1) / steps)
-    return model.eval()
+    settings = TrainingSettings(
+        steps=len(train_examples) // BATCH, learning_rate=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01
+    )
+
+    def batch_of(step: int) -> Batch:
+        return _batch(tokenizer, train_examples[step * BATCH : (step + 1) * BATCH])
+
+    train_model(model, batch_of, lambda network, batch: batch.loss(network(**batch.inputs)), settings, work, report)
+    return model
 
 
 def save(model: PackedEncoder, tokenizer: Tokenizer, checkpoint: Path) -> None:
@@ -79,7 +81,7 @@ def save(model: PackedEncoder, tokenizer: Tokenizer, checkpoint: Path) -> None:
 
 
 def _new_model(vocab_size: int, layers: int) -> PackedEncoder:
-    config = EncoderShape(
+    shape = EncoderShape(
         vocab_size=vocab_size,
         hidden_size=WIDTH,
         head_size=HEAD_SIZE,
@@ -89,13 +91,12 @@ def _new_model(vocab_size: int, layers: int) -> PackedEncoder:
         max_tokens=MAX_TOKENS,
         dropout=0.0,
     )
-    model = PackedEncoder(config)
+    model = PackedEncoder(shape)
     for module in model.modules():
         if isinstance(module, torch.nn.Linear | torch.nn.Embedding):
             torch.nn.init.normal_(module.weight, std=0.05)
         if isinstance(module, torch.nn.Linear):
             torch.nn.init.zeros_(module.bias)
-    return model
 
 
 def _batches(tokenizer: Tokenizer, all_examples: Sequence[Example]) -> Iterator[Batch]:

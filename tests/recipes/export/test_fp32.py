@@ -5,10 +5,10 @@ import onnx
 import pytest
 
 from networks.encoder.shape import EncoderShape
-from recipes.base import DEFAULT_BACKENDS, Built, RecipeInput
-from recipes.catalogue import RECIPES
-from tests.recipes.engines import ASK, onnxruntime_logits, onnxruntime_operators
-from tests.tiny import TEXTS, random_packed, tiny_checkpoint, tiny_shape, torch_logits
+from recipes.export.catalogue import DEFAULT_BACKENDS
+from recipes.export.variant import Exported, ExportInput, export
+from tests.recipes.export.engines import ASK, onnxruntime_logits, onnxruntime_operators
+from tests.tiny import random_packed, tiny_checkpoint, tiny_shape, torch_logits
 
 LAYOUTS = {
     "one text alone": ([[7]], 7),
@@ -21,11 +21,11 @@ LAYOUTS = {
 
 def build(
     tmp_path: Path, shape: EncoderShape, backends: tuple[str, ...] = DEFAULT_BACKENDS
-) -> tuple[Path, Path, Built]:
+) -> tuple[Path, Path, Exported]:
     checkpoint = tiny_checkpoint(tmp_path / "checkpoint", shape=shape)
     out_dir = tmp_path / "dense"
     out_dir.mkdir()
-    built = RECIPES["dense"](RecipeInput(checkpoint, TEXTS, out_dir, lambda step, done: None, backends=backends))
+    built = export(ExportInput(checkpoint, (), out_dir, lambda step, done: None, backends=backends), "fp32")
     return checkpoint, out_dir, built
 
 
@@ -80,7 +80,6 @@ def test_built_says_what_is_in_the_folder(tmp_path: Path) -> None:
     assert set(built.artifacts) == {"torch", "onnxruntime", "openvino"}
     assert built.parameters >= built.nonzero > 0.9 * built.parameters
     assert built.max_tokens == 64, "128 were asked for, the checkpoint has 64 positions"
-    assert built.parent is None
     assert (out_dir / "tokenizer.json").read_bytes() == (checkpoint / "tokenizer.json").read_bytes()
 
 
@@ -94,7 +93,7 @@ def test_built_says_what_is_in_the_folder(tmp_path: Path) -> None:
 def test_only_what_is_asked_for_is_written(tmp_path: Path, backends: tuple[str, ...], files: set[str]) -> None:
     checkpoint, out_dir = tiny_checkpoint(tmp_path / "checkpoint"), tmp_path / "dense"
     out_dir.mkdir()
-    built = RECIPES["dense"](RecipeInput(checkpoint, TEXTS, out_dir, lambda step, done: None, backends=backends))
+    built = export(ExportInput(checkpoint, (), out_dir, lambda step, done: None, backends=backends), "fp32")
     assert tuple(built.artifacts) == backends[:1]
     assert {path.name for path in out_dir.iterdir()} == files | {"tokenizer.json"}
 
@@ -104,6 +103,6 @@ def test_progress_goes_from_start_to_end(tmp_path: Path) -> None:
     fractions: list[float] = []
     out_dir = tmp_path / "out"
     out_dir.mkdir()
-    RECIPES["dense"](RecipeInput(checkpoint, TEXTS, out_dir, lambda step, done: fractions.append(done)))
+    export(ExportInput(checkpoint, (), out_dir, lambda step, done: fractions.append(done)), "fp32")
     assert fractions == sorted(fractions)
     assert (fractions[0], fractions[-1]) == (0.0, 1.0)
