@@ -5,7 +5,7 @@ from pathlib import Path
 from handlers.onnx_folder import EXPORT, export_artifacts, export_labels, export_max_tokens, is_export
 from model_store.errors import StoreError, UnsupportedCheckpoint
 from model_store.manifest import MANIFEST_FILE, TOKENIZER_FILE, Artifact, Manifest, Technique, read_manifest
-from networks.config import read_config
+from networks.config import read_shape
 
 USER_CODE = "code/inference.py"
 _WEIGHTS = "model.safetensors"
@@ -57,7 +57,7 @@ def inferred_manifest(folder: Path) -> Manifest:
 
 
 def _checkpoint_manifest(folder: Path) -> Manifest:
-    config = read_config(folder)
+    config = read_shape(folder)
     artifact = Artifact(
         file=_WEIGHTS, layout="packed", precision="fp32", sha256={}, bytes=(folder / _WEIGHTS).stat().st_size
     )

@@ -48,12 +48,12 @@ def make_random_checkpoint(folder: Path) -> None:
     # Only where there is no checkpoint are torch and the demo's tokenizer needed.
     import torch
 
-    from networks.config import BertConfig
-    from networks.encoder import BertClassifier
+    from networks.encoder.modules import PackedEncoder
+    from networks.encoder.shape import EncoderShape
     from paretoserve.demo.training import save, train_tokenizer
 
     tokenizer = train_tokenizer(load_sentences().texts)
-    config = BertConfig(
+    config = EncoderShape(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=WIDTH,
         head_size=WIDTH // HEADS,
@@ -63,7 +63,7 @@ def make_random_checkpoint(folder: Path) -> None:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        save(BertClassifier(config).eval(), tokenizer, folder)
+        save(PackedEncoder(config).eval(), tokenizer, folder)
 
 
 def _data() -> Data:

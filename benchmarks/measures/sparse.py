@@ -158,11 +158,12 @@ def make_graphs(folder: Path) -> None:
 def _write_graphs(folder: Path) -> None:
     import torch
 
-    from networks.config import BertConfig
-    from networks.encoder import BertClassifier
-    from networks.graph import DEEPSPARSE, onnx_graph, save_onnx
+    from networks.encoder.graph import onnx_graph, save_onnx
+    from networks.encoder.modules import PackedEncoder
+    from networks.encoder.onnx_operators import DEEPSPARSE
+    from networks.encoder.shape import EncoderShape
 
-    config = BertConfig(
+    config = EncoderShape(
         vocab_size=VOCABULARY,
         hidden_size=WIDTH,
         head_size=WIDTH // HEADS,
@@ -172,7 +173,7 @@ def _write_graphs(folder: Path) -> None:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = BertClassifier(config).eval()
+        model = PackedEncoder(config).eval()
     save_onnx(onnx_graph(model), folder / ONNXRUNTIME.file)
     save_onnx(onnx_graph(model, DEEPSPARSE), folder / DENSE.file)
     with torch.no_grad():

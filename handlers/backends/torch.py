@@ -7,7 +7,8 @@ import torch
 
 from handlers.backends.base import ArtifactFile, Batch, Logits, Placement, SessionInfo
 from model_store.errors import BackendError, UnsupportedCheckpoint
-from networks.encoder import PACKED_INPUTS, BertClassifier, load_checkpoint
+from networks.checkpoint import load_checkpoint
+from networks.encoder.modules import PACKED_INPUTS, PackedEncoder
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -39,7 +40,7 @@ class TorchSession:
         del self._network
 
 
-def load_network(artifact: ArtifactFile) -> BertClassifier:
+def load_network(artifact: ArtifactFile) -> PackedEncoder:
     """The network of a checkpoint folder, of which the artifact is the `model.safetensors`.
 
     Raises:
@@ -56,7 +57,7 @@ def load_network(artifact: ArtifactFile) -> BertClassifier:
         raise BackendError(f"PyTorch cannot load {name!r}: {exc}") from exc
 
 
-def network_info(engine: str, network: BertClassifier, placement: Placement) -> SessionInfo:
+def network_info(engine: str, network: PackedEncoder, placement: Placement) -> SessionInfo:
     modules = Counter(type(module).__name__ for module in network.modules() if not list(module.children()))
     cuda = placement.device == "cuda"
     return SessionInfo(

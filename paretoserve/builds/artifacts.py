@@ -18,7 +18,7 @@ from paretoserve.terminal.progress import Progress
 from serving.cpu_plan import usable_cores
 
 if TYPE_CHECKING:
-    from recipes.base import BuiltArtifact
+    from recipes.export.base import BuiltArtifact
 
 GOLDEN_INPUTS = 4
 

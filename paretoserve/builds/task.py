@@ -5,7 +5,7 @@ from pathlib import Path
 from handlers.tasks.base import AnyTask
 from handlers.tasks.catalogue import DEFAULT_TASK, task_for
 from model_store.manifest import MANIFEST_FILE, read_manifest
-from networks.config import read_config
+from networks.config import read_shape
 
 
 def task_name(asked: str | None, checkpoint: Path) -> str:
@@ -22,4 +22,4 @@ def checkpoint_task(asked: str | None, checkpoint: Path) -> AnyTask:
         StoreError: there is no such task.
         UnsupportedCheckpoint: the checkpoint cannot be read, or its network does not give what the task needs.
     """
-    return task_for(task_name(asked, checkpoint), read_config(checkpoint).labels)
+    return task_for(task_name(asked, checkpoint), read_shape(checkpoint).labels)

@@ -1,5 +1,6 @@
 """The demo: train, build, compare, on a task of its own. Needs no network and no data."""
 
+import shutil
 from pathlib import Path
 
 from handlers.tasks.text_classification import TextClassification
@@ -33,7 +34,9 @@ def run_demo(out: Path, levels: Levels) -> Report:
     for layers, builds in ((LAYERS, (("dense", "dense"), ("int8", "int8"))), (FEW_LAYERS, (("dense", "layers-1"),))):
         checkpoint = out / "checkpoints" / f"layers-{layers}"
         with progress(f"Training {layers} layer{'s' if layers > 1 else ''}") as report:
-            save(train(tokenizer, train_examples, layers, report), tokenizer, checkpoint)
+            work = out / "work" / checkpoint.name
+            save(train(tokenizer, train_examples, layers, work, report), tokenizer, checkpoint)
+            shutil.rmtree(work)
         request = BuildRequest(str(checkpoint), str(data), (), out / "store", MODEL)
         for recipe, variant in builds:
             build_variant(request, checkpoint, rows, MODEL, recipe, variant)

@@ -22,7 +22,8 @@ from handlers.tokens.padding import PaddedBatch
 from handlers.tokens.tokenizer import TextTokenizer
 from model_store.errors import BackendError
 from model_store.manifest import Layout
-from networks.encoder import PACKED_INPUTS, load_checkpoint
+from networks.checkpoint import load_checkpoint
+from networks.encoder.modules import PACKED_INPUTS
 from paretoserve.environments.catalogue import interpreter_for, is_installed
 from tests.backends.engine_process import Config
 from tests.backends.remote import RemoteSession, remote_session

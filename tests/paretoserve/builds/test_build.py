@@ -9,13 +9,13 @@ from handlers.handler import golden_logits, load_handler
 from model_store.errors import EnvironmentUnavailable, ParetoServeError
 from model_store.manifest import read_manifest, verify_artifact
 from model_store.rows import Row, Split
-from networks.encoder import load_checkpoint
-from networks.graph import onnx_graph
+from networks.checkpoint import load_checkpoint
+from networks.encoder.graph import onnx_graph
 from paretoserve.builds.artifacts import golden_inputs
-from paretoserve.builds.build import BuildRequest, backends_of, build
+from paretoserve.builds.build import BuildRequest, backends_of, build, recipe_of
 from paretoserve.environments.catalogue import ENGINES, Engine
 from paretoserve.measuring import logits as measurement
-from recipes import dense
+from recipes.export import variant
 from tests.tiny import tiny_checkpoint
 
 
@@ -52,7 +52,7 @@ def test_golden_inputs_reach_from_the_shortest_to_the_longest_text() -> None:
 
 
 def test_an_unknown_recipe_is_told_before_any_work(tmp_path: Path) -> None:
-    with pytest.raises(ParetoServeError, match="no recipe 'int3'; choose from dense, "):
+    with pytest.raises(ParetoServeError, match="no 'int3', perhaps 'int8' is meant; accepted are dense, bf16, int8"):
         build(BuildRequest("no-such-checkpoint", "no-such-data", ("int3",), tmp_path))
 
 
@@ -65,8 +65,8 @@ def test_artifacts_are_written_for_the_backends_that_are_named(tiny_data: Path, 
 
 
 def test_without_names_a_recipe_writes_what_it_can_of_the_usual_ones() -> None:
-    assert backends_of("dense", None) == ("torch", "onnxruntime", "openvino")
-    assert backends_of("int8", None) == ("onnxruntime", "openvino")
+    assert backends_of(recipe_of("dense"), None) == ("torch", "onnxruntime", "openvino")
+    assert backends_of(recipe_of("int8"), None) == ("onnxruntime", "openvino")
 
 
 def test_a_backend_that_a_recipe_writes_nothing_for_is_told_before_any_work(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_an_artifact_that_differs_from_its_checkpoint_is_not_written(
 ) -> None:
     # Another graph than the checkpoint's.
     other = onnx_graph(load_checkpoint(tiny_checkpoint(tmp_path / "other", seed=1)))
-    monkeypatch.setattr(dense, "onnx_graph", lambda model: other)
+    monkeypatch.setattr(variant, "onnx_graph", lambda model: other)
     checkpoint = tiny_checkpoint(tmp_path / "tiny")
     asked = BuildRequest(str(checkpoint), str(tiny_data), ("dense",), tmp_path / "store", backends=("onnxruntime",))
     with pytest.raises(ParetoServeError, match="The onnxruntime artifact differs from the checkpoint"):

@@ -96,7 +96,9 @@ def test_a_mixed_call_of_a_padded_artifact_has_a_row_for_each_text_and_none_over
 
 def manifest_with(lengths: list[int]) -> Manifest:
     technique = Technique(recipe="toy")
-    return Manifest(model="m", variant="v", technique=technique, task_settings={"labels": []}, max_tokens=64, token_lengths=lengths)
+    return Manifest(
+        model="m", variant="v", technique=technique, task_settings={"labels": []}, max_tokens=64, token_lengths=lengths
+    )
 
 
 def test_calls_are_measured_with_lengths_of_the_variants_own_data_short_and_long_mixed() -> None:

@@ -1,6 +1,5 @@
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -8,27 +7,25 @@ import pytest
 from numpy.typing import NDArray
 
 from model_store.errors import DataError
-from model_store.manifest import Manifest, Technique, write_manifest
-from networks.config import BertConfig
-from recipes.base import Built, RecipeInput, Text
-from recipes.catalogue import RECIPES
-from recipes.export.calibration import spread
-from tests.recipes.engines import ASK, onnxruntime_logits, onnxruntime_operators, openvino_operators
-from tests.tiny import PAIRS, TEXTS, packed_texts, random_packed, tiny_checkpoint, tiny_config, torch_logits
+from networks.encoder.shape import EncoderShape
+from recipes.data.tokens import Text
+from recipes.export.variant import Exported, ExportInput, export
+from tests.recipes.export.engines import ASK, onnxruntime_logits, onnxruntime_operators, openvino_operators
+from tests.tiny import PAIRS, TEXTS, packed_texts, random_packed, tiny_checkpoint, torch_logits
 
 
-def quantize(checkpoint: Path, out_dir: Path, texts: tuple[Text, ...] = TEXTS) -> Built:
+def quantize(checkpoint: Path, out_dir: Path, texts: tuple[Text, ...] = TEXTS) -> Exported:
     out_dir.mkdir()
-    return RECIPES["int8"](RecipeInput(checkpoint, texts, out_dir, lambda step, done: None))
+    return export(ExportInput(checkpoint, texts, out_dir, lambda step, done: None), "int8")
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Wide enough for its weights to outweigh the text of the files.
-    config = BertConfig(
+    shape = EncoderShape(
         vocab_size=66, hidden_size=96, head_size=32, heads=(3, 2), units=(192, 160), labels=("no", "yes"), max_tokens=64
     )
-    return tiny_checkpoint(tmp_path_factory.mktemp("checkpoint"), config=config)
+    return tiny_checkpoint(tmp_path_factory.mktemp("checkpoint"), shape=shape)
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +49,8 @@ def test_openvino_is_given_every_encoder_linear_and_the_attention_in_integers(in
 
 
 def test_deepsparse_is_given_every_encoder_linear_as_a_product_of_bytes(checkpoint: Path, tmp_path: Path) -> None:
-    given = RecipeInput(checkpoint, TEXTS, tmp_path, lambda step, done: None, backends=("deepsparse",))
-    file = tmp_path / RECIPES["int8"](given).artifacts["deepsparse"].file
+    given = ExportInput(checkpoint, TEXTS, tmp_path, lambda step, done: None, backends=("deepsparse",))
+    file = tmp_path / export(given, "int8").artifacts["deepsparse"].file
     kinds = Counter(node.op_type for node in onnx.load(file).graph.node)
     assert (kinds["MatMulInteger"], kinds["Cast"]) == (8, 8 + 1), "four linears in each of two layers, and the mask"
     packed = packed_texts(checkpoint)
@@ -90,7 +87,7 @@ def test_an_answer_does_not_depend_on_its_neighbours(int8: Path, file: str) -> N
 def test_pairs_and_longer_texts_than_the_model_holds_calibrate(tmp_path: Path) -> None:
     checkpoint = tiny_checkpoint(tmp_path / "rte", labels=("entailment", "not_entailment"))
     built = quantize(checkpoint, tmp_path / "int8", (*PAIRS, ("good " * 200, "bad " * 200)))
-    assert built.technique.parameters["calibration_texts"] == 4
+    assert built.settings["calibration_texts"] == 4
     assert built.labels == ("entailment", "not_entailment")
 
 
@@ -112,25 +109,8 @@ def test_no_texts_is_refused(tmp_path: Path) -> None:
         quantize(checkpoint, tmp_path / "int8", ())
 
 
-def test_a_variant_made_of_a_variant_names_its_parent(tmp_path: Path) -> None:
-    checkpoint = tiny_checkpoint(tmp_path / "sparse", config=tiny_config(heads=(1, 2)))
-    technique = Technique(recipe="sparse")
-    manifest = Manifest(
-        model="m", variant="sparse-90", technique=technique, task_settings={"labels": ["a"]}, max_tokens=64
-    )
-    write_manifest(manifest, checkpoint)
-    assert quantize(checkpoint, tmp_path / "int8").parent == "sparse-90"
-
-
-@pytest.mark.parametrize(("count", "expected"), [(3, [0, 3, 6]), (10, list(range(10))), (20, list(range(10)))])
-def test_calibration_takes_evenly_spaced_texts(count: int, expected: list[int]) -> None:
-    texts: list[Any] = [(str(i), None) for i in range(10)]
-    assert spread(texts, count) == [texts[i] for i in expected]
-
-
 def test_only_what_is_asked_for_is_written(checkpoint: Path, tmp_path: Path) -> None:
-    built = RECIPES["int8"](
-        RecipeInput(checkpoint, TEXTS, tmp_path, lambda step, done: None, backends=("torch", "onnxruntime"))
-    )
+    given = ExportInput(checkpoint, TEXTS, tmp_path, lambda step, done: None, backends=("torch", "onnxruntime"))
+    built = export(given, "int8")
     assert set(built.artifacts) == {"onnxruntime"}
     assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", "tokenizer.json"}

@@ -1,15 +1,16 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
 from model_store.errors import UnsupportedCheckpoint
-from networks.config import read_config
-from networks.encoder import load_checkpoint
-from tests.tiny import random_packed, tiny_checkpoint, tiny_config, torch_logits
+from networks.checkpoint import load_checkpoint
+from networks.config import read_shape
+from tests.tiny import tiny_checkpoint, tiny_shape
 
 
 def edit_config(checkpoint: Path, **changes: Any) -> None:
@@ -19,28 +20,18 @@ def edit_config(checkpoint: Path, **changes: Any) -> None:
 
 
 def test_unequal_layers_come_back_as_they_were(tmp_path: Path) -> None:
-    config = tiny_config(labels=("a", "b", "c"), heads=(1, 2), units=(5, 64))
-    assert read_config(tiny_checkpoint(tmp_path, config=config)) == config
-
-
-def test_a_segment_attends_to_itself_only(tmp_path: Path) -> None:
-    checkpoint = tiny_checkpoint(tmp_path)
-    packed = random_packed([[4, 6, 1], [9]], 12)
-    changed = {name: values.copy() for name, values in packed.items()}
-    changed["input_ids"][0, 4:10] = 7
-    before, after = torch_logits(checkpoint, packed), torch_logits(checkpoint, changed)
-    np.testing.assert_allclose(before[[0, 2, 3]], after[[0, 2, 3]], atol=1e-6)
-    assert np.abs(before[1] - after[1]).max() > 1e-3
+    shape = tiny_shape(labels=("a", "b", "c"), heads=(1, 2), units=(5, 64))
+    assert read_shape(tiny_checkpoint(tmp_path, shape=shape)) == shape
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "roberta"}, "model_type = 'roberta'; only 'bert'"),
+        ({"model_type": "roberta"}, "model_type = 'roberta'; only these architectures are read: bert"),
         ({"hidden_act": "relu"}, "hidden_act = 'relu'"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type"),
         ({"vocab_size": None}, "lacks 'vocab_size'"),
-        ({"vocab_size": 99}, "not those of a fine-tuned BERT classifier"),
+        ({"vocab_size": 99}, "not those of a fine-tuned bert classifier"),
     ],
 )
 def test_what_this_network_does_not_compute_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -70,5 +61,15 @@ def test_missing_and_broken_files_are_named(tmp_path: Path, file: str, content: 
 def test_weights_of_an_encoder_without_classifier_are_refused(tmp_path: Path) -> None:
     weights = tiny_checkpoint(tmp_path) / "model.safetensors"
     save_file({k: v for k, v in load_file(weights).items() if not k.startswith("classifier")}, weights)
-    with pytest.raises(UnsupportedCheckpoint, match="not those of a fine-tuned BERT classifier"):
+    with pytest.raises(UnsupportedCheckpoint, match="not those of a fine-tuned bert classifier"):
         load_checkpoint(tmp_path)
+
+
+def test_a_configuration_is_read_without_torch(tmp_path: Path) -> None:
+    checkpoint = tiny_checkpoint(tmp_path)
+    code = (
+        "import sys, pathlib, networks.config;"
+        f"assert networks.config.read_shape(pathlib.Path({str(checkpoint)!r})).layers == 2;"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -1,29 +1,18 @@
-"""OpenVINO's form of a graph: read from ONNX, quantized by NNCF, written as IR."""
+"""Static INT8 of an IR, by NNCF."""
 
 import logging
 import os
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from io import BytesIO, StringIO
-from pathlib import Path
+from io import StringIO
 
 import openvino
-from onnx import ModelProto
 
-from recipes.base import Report
-from recipes.export.calibration import Packed
-
-
-def read_ir(graph: ModelProto) -> openvino.Model:
-    return openvino.Core().read_model(BytesIO(graph.SerializeToString()))
+from recipes.data.tokens import Packed
+from recipes.work.progress import Progress
 
 
-def save_ir(model: openvino.Model, path: Path) -> None:
-    """Write `path` (`.xml`) and the weights beside it (`.bin`), in the precision they are in."""
-    openvino.save_model(model, path, compress_to_fp16=False)
-
-
-def quantize_ir(model: openvino.Model, inputs: Sequence[Packed], report: Report) -> openvino.Model:
+def quantize_ir(model: openvino.Model, inputs: Sequence[Packed], report: Progress) -> openvino.Model:
     """The static INT8 form of `model`, with ranges measured on `inputs`; `report` counts its own share, 0 to 1.
 
     NNCF's post-training quantization for transformers: products of the attention too, SmoothQuant (Xiao et al.

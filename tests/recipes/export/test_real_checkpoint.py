@@ -9,12 +9,12 @@ import openvino
 import pytest
 
 from handlers.tasks.text_classification import TextClassification
-from recipes.base import RecipeInput
-from recipes.catalogue import RECIPES
 from recipes.data.rows import load_data
-from recipes.export.calibration import Packed, load_tokenizer, packed
+from recipes.data.tokens import Packed, load_tokenizer, packed
+from recipes.export.precisions import Precision
+from recipes.export.variant import ExportInput, export
 
-SHARED = Path(__file__).parents[3] / "shared"
+SHARED = Path(__file__).parents[4] / "shared"
 CHECKPOINT, DATA = SHARED / "checkpoints/sst2-minilm", SHARED / "data/glue/sst2"
 
 pytestmark = [
@@ -35,12 +35,12 @@ def engines(folder: Path) -> dict[str, Callable[[Packed], int]]:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("recipe", "least"), [("dense", 784), ("int8", 777)])
-def test_accuracy_on_sst2_stays_within_a_point(recipe: str, least: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("precision", "least"), [("fp32", 784), ("int8", 777)])
+def test_accuracy_on_sst2_stays_within_a_point(precision: Precision, least: int, tmp_path: Path) -> None:
     data = load_data(str(DATA), TextClassification(("negative", "positive")).target)
     assert data.train is not None
     texts = tuple((row.text, row.text_pair) for row in data.train.rows)
-    RECIPES[recipe](RecipeInput(CHECKPOINT, texts, tmp_path, lambda step, done: None))
+    export(ExportInput(CHECKPOINT, texts, tmp_path, lambda step, done: None), precision)
     tokenizer = load_tokenizer(tmp_path / "tokenizer.json", 128)
     rows = [(packed(tokenizer, (row.text, row.text_pair)), row.target) for row in data.evaluation.rows]
     assert len(rows) == 872
