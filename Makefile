@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-IMAGES := onnxruntime openvino torch deepsparse torchserve load
+IMAGES := onnxruntime openvino torch transformers deepsparse torchserve load
 # What the container engine needs to build, e.g. --network host.
 export DOCKER_BUILD ?=
 

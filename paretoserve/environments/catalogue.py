@@ -47,6 +47,7 @@ ENGINES = {
     "onnxruntime": Engine("onnxruntime", "onnxruntime"),
     "openvino": Engine("openvino", "openvino"),
     "deepsparse": Engine("deepsparse", "deepsparse", newest_python=(3, 11)),
+    "transformers": Engine("transformers", "transformers"),
     "torchserve": Engine("torchserve", "ts"),
 }
 """The environments that can be made, by name."""

@@ -14,10 +14,14 @@ from serving.calibration.call_size import fastest_call_tokens, mixed_call
 from serving.calibration.warm_up import Rows, warm_up
 from serving.cpu_plan import Split
 from serving.wire.cost import NO_COST, Cost
+from serving.worker.streams import shares_calls
 
 # Each split is measured this often for so long, with calls of so many tokens; the fastest counts, since others may have
 # had the cores meanwhile, and an engine may prepare itself in the first.
 WINDOWS, WINDOW_S, WINDOW_TOKENS = 2, 0.1, 128
+
+# Of the one text that a call is taken to have where requests share none, until calls of requests were seen.
+USUAL_TOKENS = 24
 
 # With as good as the same speed, fewer streams of more threads answer a lone request sooner.
 CLEARLY_FASTER = 1.05
@@ -69,6 +73,10 @@ def load_fastest(
 
 def _warmed_up(split: Split, handler: Handler, batch_tokens: int) -> Loaded:
     cost = warm_up(handler, batch_tokens, split.streams)
+    if not shares_calls(handler):
+        # The front counts calls then, not tokens.
+        usual = handler.grid.shape(1, USUAL_TOKENS) if handler.grid else (1, USUAL_TOKENS)
+        return Loaded(handler, split, Cost(base_s=cost.rows_seconds(*usual)))
     return Loaded(handler, split, cost, fastest_call_tokens(handler, cost, batch_tokens))
 
 
