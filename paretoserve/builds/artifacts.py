@@ -13,6 +13,7 @@ from model_store.errors import ParetoServeError
 from model_store.manifest import TOKENIZER_FILE, Artifact, GoldenInput, Manifest, Quality, sha256_of
 from model_store.rows import Row, Split
 from paretoserve.measuring.logits import measured_logits
+from paretoserve.measuring.speed import measured_speed
 from paretoserve.terminal.progress import Report
 from serving.cpu_plan import usable_cores
 
@@ -99,7 +100,8 @@ def _measured(
         correct=correct,
         n=len(split.rows),
     )
-    return msgspec.structs.replace(artifact, golden_logits=logits[: len(golden)], quality=quality)
+    speed = measured_speed(backend, artifact, manifest, folder)
+    return msgspec.structs.replace(artifact, golden_logits=logits[: len(golden)], quality=quality, speed=speed)
 
 
 def _reference(checkpoint: Path, manifest: Manifest, folder: Path) -> list[list[float]]:
