@@ -14,7 +14,7 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-IMAGES := onnxruntime openvino torch deepsparse torchserve load
+IMAGES := onnxruntime openvino torch transformers deepsparse torchserve load
 # What the container engine needs to build, e.g. --network host.
 export DOCKER_BUILD ?=
 

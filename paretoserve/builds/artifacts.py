@@ -14,6 +14,7 @@ from handlers.trial import Trial
 from model_store.manifest import TOKENIZER_FILE, Artifact, GoldenInput, Manifest, Quality, sha256_of
 from model_store.rows import Row, Split
 from paretoserve.measuring.logits import trial_outcomes
+from paretoserve.measuring.speed import measured_speed
 from paretoserve.terminal.progress import Progress
 from serving.cpu_plan import usable_cores
 
@@ -94,7 +95,8 @@ def _measured(
         report(i / len(trial.texts))
     quality = _quality([outcome.answer for outcome in outcomes[len(golden) :]], manifest, split)
     golden_logits = [outcome.logits for outcome in outcomes[: len(golden)]]
-    return msgspec.structs.replace(artifact, golden_logits=golden_logits, quality=quality)
+    speed = measured_speed(backend, artifact, manifest, folder)
+    return msgspec.structs.replace(artifact, golden_logits=golden_logits, quality=quality, speed=speed)
 
 
 def _quality(answers: Sequence[Any], manifest: Manifest, split: Split) -> Quality:

@@ -47,6 +47,7 @@ ENGINES = {
     "onnxruntime": Engine("onnxruntime", "onnxruntime"),
     "openvino": Engine("openvino", "openvino"),
     "deepsparse": Engine("deepsparse", "deepsparse", newest_python=(3, 11)),
+    "transformers": Engine("transformers", "transformers"),
     "torchserve": Engine("torchserve", "ts"),
 }
 """The environments that can be made, by name."""
@@ -154,11 +155,22 @@ def describe_environments() -> list[EnvironmentState]:
 
 def _described(name: str, engine: Engine) -> EnvironmentState:
     backends = tuple(one.name for one in BACKENDS.values() if one.environment == name)
-    if (made := _made(name)) is None:
-        return EnvironmentState(name, backends, None, _our_version(engine), None)
+    made = _made(name)
+    return EnvironmentState(name, backends, made, _version(engine, made), _size(made) if made else None)
+
+
+def engine_version(backend: str) -> str | None:
+    """The version of the engine that runs a backend; None where there is none, or it is not known."""
+    name = _environment_of(backend)
+    return _version(ENGINES[name], _made(name)) if name else None
+
+
+def _version(engine: Engine, made: Path | None) -> str | None:
+    """That of an environment, or of our own interpreter where none was created."""
+    if made is None:
+        return _our_version(engine)
     found = distributions(name=engine.package, path=[str(site_packages_of(made))])
-    engine_version = next((one.version for one in found), None)
-    return EnvironmentState(name, backends, made, engine_version, _size(made))
+    return next((one.version for one in found), None)
 
 
 def _our_version(engine: Engine) -> str | None:

@@ -48,7 +48,9 @@ class Gate:
 
     def estimated_wait_s(self) -> float:
         """Seconds until a stream is free for a request that comes now."""
-        tokens = self.in_flight * max(1.0, self._tokens_per_request or 0.0)
+        # Where each request has a call of its own, calls of one token are counted.
+        per_request = max(1.0, self._tokens_per_request or 0.0) if self._call_tokens > 1 else 1.0
+        tokens = self.in_flight * per_request
         full_calls, rest = divmod(tokens, self._call_tokens)
         seconds = full_calls * self._cost.layout_seconds(self._call_tokens)
         if rest:

@@ -17,6 +17,7 @@ from serving.calibration.texts import Rows, mixed_call, typical_lengths
 from serving.calibration.warm_up import warm_up
 from serving.cpu_plan import StreamSplit
 from serving.wire.cost import NO_COST, Cost
+from serving.worker.streams import shares_calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,11 @@ def _placement(backend: str, cores: tuple[int, ...], split: StreamSplit) -> Plac
 
 def _warmed_up(split: StreamSplit, handler: Handler, batch_tokens: int, lengths: Sequence[int]) -> Loaded:
     cost = warm_up(handler, batch_tokens, split.streams)
+    if not shares_calls(handler):
+        # The front counts calls then, not tokens.
+        usual = round(sum(lengths) / len(lengths))
+        shape = handler.grid.shape(1, usual) if handler.grid else (1, usual)
+        return Loaded(handler, split, Cost(base_s=cost.rows_seconds(*shape)))
     return Loaded(handler, split, cost, fastest_call_tokens(handler, cost, batch_tokens, lengths))
 
 

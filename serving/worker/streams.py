@@ -2,9 +2,11 @@
 
 import itertools
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -45,8 +47,9 @@ class Streams:
         self._handler = handler
         self._black_box = black_box
         self._cost = cost
+        self._shares_calls = shares_calls(handler)
         # Known where each text has a row of its own; None where texts are packed, or asked one at a time.
-        self._padded = PaddedCost(handler.grid, cost) if handler.grid and handler.batches else None
+        self._padded = PaddedCost(handler.grid, cost) if handler.grid and self._shares_calls else None
         # The user's own model is asked one request at a time.
         self._batch_tokens = batch_tokens if handler.batches else 1
         self._deliver = deliver
@@ -124,6 +127,8 @@ class Streams:
         return self._queue if self._queue and not self._running_isolated else None
 
     def _pick(self, queue: list[QueuedText], now: float) -> Picked[QueuedText]:
+        if self._handler.batches and not self._shares_calls:
+            return _next_request(queue, now)
         if self._padded is None:
             return next_batch(queue, self._batch_tokens, now)
         picked = next_padded_batch(queue, self._batch_tokens, now, self._padded)
@@ -194,6 +199,18 @@ class Streams:
         if isinstance(job.results[0], Answer):
             return job.results[0]
         return self._handler.finish(job.prepared, [one for one in job.results if isinstance(one, np.ndarray)])
+
+
+def shares_calls(handler: Handler) -> bool:
+    """Whether texts of several requests may have a call of the engine together."""
+    return handler.batches and (handler.session_info is None or handler.session_info.shares_calls)
+
+
+def _next_request(queue: Sequence[QueuedText], now: float) -> Picked[QueuedText]:
+    """All texts of the oldest request, however many tokens they have."""
+    of_oldest = [text for text in queue if text.job is queue[0].job]
+    picked = next_batch(of_oldest, sys.maxsize, now)
+    return replace(picked, left=[text for text in queue if text.job is not queue[0].job])
 
 
 def _rows(batch: list[QueuedText], layout: list[list[int]]) -> list[list[Tokens]]:

@@ -84,6 +84,8 @@ CASES = (
     Case("torch-compiled", "model.safetensors"),
     Case("torchscript", "model.pt"),
     Case("torchscript", "model.pt", variant="bf16", precision="bf16", executed=BF16, tolerance=0.02, company=0.02),
+    Case("transformers", "model.safetensors", layout="padded"),
+    Case("transformers-longest", "model.safetensors", layout="padded"),
     Case("onnxruntime", "model.onnx"),
     Case("onnxruntime", "model.onnx", layout="padded", variant="export"),
     Case("onnxruntime", "model.onnx", variant="int8", precision="int8", executed=("int8",), tolerance=0.1, company=0.1),
@@ -123,6 +125,7 @@ class Material:
             precision=case.precision,
             layout=case.layout,
             streams=STREAMS,
+            max_tokens=LONGEST,
             module=case.module,
         )
         return remote_session(self.interpreter, config, self.path)
