@@ -34,10 +34,10 @@ WARM_UP_REQUESTS = 200
 CONNECTIONS = (16, 64)
 
 LEAST_RATE = 0.97
-"""Fewer requests/s than this share of before, with all of the interval below it, are a fault."""
+"""Requests/s have regressed where all of the interval of new over old is below this."""
 MOST_TIME = 1.05
-"""Times longer than this, with all of the interval above it, are a fault. A twentieth is what a pair can tell apart: a
-start is read to a tenth of a second of two or three, and one client's median to a few hundredths of a millisecond."""
+"""Times have regressed where all of the interval of new over old is above this. It is wider than for requests/s since
+single times are read less exactly: a start, of two or three seconds, to a tenth of a second."""
 
 CLIENTS, ONE_CLIENT, START = "requests/s, many clients", "one client, p50, ms", "start, s"
 TIMES = (ONE_CLIENT, START)
@@ -176,7 +176,7 @@ def _front_name(connections: int) -> str:
 
 
 def summarized(taken: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Of each figure the medians, the ratio of new to old over the pairs, and whether it is a fault."""
+    """Of each figure the medians, the ratio of new to old over the pairs, and whether it has regressed."""
     names = taken[0][OLD]
     return {
         name: _summary(name, [one[OLD][name] for one in taken], [one[NEW][name] for one in taken]) for name in names
@@ -186,22 +186,22 @@ def summarized(taken: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _summary(name: str, old: Sequence[float], new: Sequence[float]) -> dict[str, Any]:
     interval = ratio_interval(ratios(new, old))
     if name in TIMES:
-        fault = interval.low is not None and interval.low > MOST_TIME
+        regressed = interval.low is not None and interval.low > MOST_TIME
     else:
-        fault = interval.high is not None and interval.high < LEAST_RATE
+        regressed = interval.high is not None and interval.high < LEAST_RATE
     return {
         "old": statistics.median(old),
         "new": statistics.median(new),
         **msgspec.to_builtins(interval),
-        "fault": fault,
+        "regressed": regressed,
     }
 
 
-def faults(result: Result) -> list[str]:
+def regressions(result: Result) -> list[str]:
     """A sentence for each figure that is clearly worse than before."""
-    return [_fault(name, one) for name, one in result.summary.items() if one["fault"]]
+    return [_regression(name, one) for name, one in result.summary.items() if one["regressed"]]
 
 
-def _fault(name: str, one: Mapping[str, Any]) -> str:
+def _regression(name: str, one: Mapping[str, Any]) -> str:
     limit = f"above {MOST_TIME}" if name in TIMES else f"below {LEAST_RATE}"
     return f"{name}: new over old is {one['ratio']:.3f} ({one['low']:.3f} to {one['high']:.3f}), all of it {limit}."
