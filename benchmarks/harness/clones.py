@@ -26,7 +26,13 @@ class Clone:
     @property
     def environment(self) -> dict[str, str]:
         """For processes that import this clone's packages, whatever their working folder and whatever is installed."""
-        return {**os.environ, "PYTHONPATH": str(self.folder), "PYTHONSAFEPATH": "1"}
+        return {
+            **os.environ,
+            "PYTHONPATH": str(self.folder),
+            "PYTHONSAFEPATH": "1",
+            # A folder that is not there: environments of engines that only one of the clones has are not used.
+            "PARETOSERVE_ENVS": str(self.folder.parent / "environments"),
+        }
 
     def run(self, arguments: Sequence[str], cwd: Path) -> None:
         """Run Python with these arguments.

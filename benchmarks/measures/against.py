@@ -8,7 +8,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,8 +135,8 @@ def _pair(order: Sequence[Clone], bench: _Bench) -> dict[str, Figures]:
             found[clone.name][START] = time.perf_counter() - began_s
         for server in servers.values():
             server.load(bodies, requests=WARM_UP_REQUESTS, clients=plan.clients)
-        many = _in_turns(servers, lambda one: one.load(bodies, seconds=plan.seconds, clients=plan.clients).figures())
-        alone = _in_turns(servers, lambda one: one.load(bodies, seconds=plan.seconds, clients=1).figures())
+        many = _in_turns(servers, bodies, plan.seconds, plan.clients)
+        alone = _in_turns(servers, bodies, plan.seconds, clients=1)
     for clone in order:
         found[clone.name][CLIENTS] = statistics.mean(one["requests_per_s"] for one in many[clone.name])
         found[clone.name][ONE_CLIENT] = statistics.mean(one["p50_ms"] for one in alone[clone.name])
@@ -154,12 +154,15 @@ def _served(clone: Clone, bench: _Bench) -> Iterator[Served]:
 
 
 def _in_turns(
-    servers: Mapping[str, Served], measure: Callable[[Served], dict[str, Any]]
+    servers: Mapping[str, Served], bodies: tuple[bytes, ...], seconds: float, clients: int
 ) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in servers}
     names = list(servers)
     for name in names + names[::-1]:
-        found[name].append(measure(servers[name]))
+        figures: dict[str, Any] = servers[name].load(bodies, seconds=seconds, clients=clients).figures()
+        if figures["not_200"]:
+            raise ParetoServeError(f"The {name} server did not answer 200 to all requests: {figures['outcomes']}")
+        found[name].append(figures)
     return found
 
 
