@@ -1,7 +1,7 @@
 """The generated parts of the documentation: commands, settings, metrics, errors, each from the code that has them.
 
-`python -m docs.generate` rewrites what stands between `<!-- generated: NAME -->` and `<!-- end -->` in the
-pages; with `--check` it changes nothing and exits with 1 where a page is out of step.
+`python -m docs.generate` rewrites the text between `<!-- generated: NAME -->` and `<!-- end -->` in the
+pages; with `--check` it changes nothing and exits with 1 where a page is out of date.
 """
 
 import inspect
@@ -149,8 +149,8 @@ def statuses_section() -> str:
 def results_section(folder: Path = RESULTS) -> str:
     """The summary of a comparison, its conditions, and what it says."""
     report = read_report(folder / REPORT_FILE)
-    told = ("Data", "Users", "Admission", "Server", "Cores of the server", "Processor", "Instruction sets", "Versions")
-    conditions = "".join(f"- {name}: {report.conditions[name]}\n" for name in told if name in report.conditions)
+    shown = ("Data", "Users", "Admission", "Server", "Cores of the server", "Processor", "Instruction sets", "Versions")
+    conditions = "".join(f"- {name}: {report.conditions[name]}\n" for name in shown if name in report.conditions)
     header, rows = summary_table(report)
     return f"{table(header, rows)}\n{verdict(report)}\n\nMeasured on {report.created[:10]}:\n\n{conditions}"
 
@@ -171,7 +171,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
 
 
 def in_step(text: str) -> str:
-    """A page with its generated sections written anew."""
+    """A page with its generated sections rewritten."""
     return _SECTION.sub(lambda found: f"{found[1]}\n{SECTIONS[found[2]]()}\n{found[3]}", text)
 
 

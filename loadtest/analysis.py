@@ -59,7 +59,7 @@ def throttling_threshold(levels: Sequence[LevelResult], reject_threshold: float 
 
 
 def below_threshold(level: LevelResult, threshold: Threshold) -> bool:
-    """Whether the level lies in the part of the curve where next to nothing is rejected."""
+    """Whether the level lies in the part of the curve where almost nothing is rejected."""
     return level.users <= threshold.at_least
 
 

@@ -16,7 +16,8 @@ from loadtest.wording import SHARES, one_point
 
 Point = tuple[float, float]
 
-# Where a name may stand beside its point, in points, best first: close by, then further up and down on either side.
+# Where a name may be put beside its data point, best first: close to it, then further up and down on either side.
+# Offsets in typographic points, with the alignment of the text.
 _LABEL_SIDES = (
     (0, 9, "center", "bottom"),
     (9, 0, "left", "center"),

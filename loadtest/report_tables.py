@@ -46,7 +46,7 @@ _LEVEL_COLUMNS: dict[str, Callable[[LevelResult], Cell]] = {
     "little_error": lambda level: level.little_error,
 }
 
-# Columns of the table under each chart, with the words that stand over them.
+# Columns of the table under each chart, with their headings.
 _CHART_COLUMNS: dict[str, dict[str, str]] = {
     "response-time": {
         "users": "users",

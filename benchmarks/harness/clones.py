@@ -25,14 +25,20 @@ class Clone:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of processes that import this clone's packages, whatever folder they start in and whatever is installed."""
-        return {**os.environ, "PYTHONPATH": str(self.folder), "PYTHONSAFEPATH": "1"}
+        """For processes that import this clone's packages, whatever their working folder and whatever is installed."""
+        return {
+            **os.environ,
+            "PYTHONPATH": str(self.folder),
+            "PYTHONSAFEPATH": "1",
+            # A folder that is not there: environments of engines that only one of the clones has are not used.
+            "PARETOSERVE_ENVS": str(self.folder.parent / "environments"),
+        }
 
     def run(self, arguments: Sequence[str], cwd: Path) -> None:
         """Run Python with these arguments.
 
         Raises:
-            ParetoServeError: it fails; the message has the end of what it says.
+            ParetoServeError: it fails; the message has the end of its output.
         """
         done = subprocess.run(
             [sys.executable, *arguments],
@@ -50,7 +56,7 @@ class Clone:
 
 @contextmanager
 def clones(old: Path, new: Path = ROOT) -> Iterator[tuple[Clone, Clone]]:
-    """Both clones, through links that stand beside one to the shared data, so that both find the same.
+    """Both clones as links in one folder, with a link to the shared data beside them, so that both find the same data.
 
     Raises:
         ParetoServeError: a folder is not a clone of the project.

@@ -23,8 +23,8 @@ Call = list[Row]
 BUDGETS = (64, 96, 128, 256)
 """Tokens of a call, of which the fastest counts."""
 
-COMPANY = 16
-"""Texts of about one length in a call, for the best order."""
+TEXTS_PER_CALL = 16
+"""Texts of similar length in a call, for the best order."""
 
 WARM_UP_TEXTS = 100
 
@@ -74,7 +74,7 @@ def engine_limits(variant: Path, backend: str, texts: Sequence[str], cores: Sequ
 def engine_alone(
     variant: Path, backend: str, texts: Sequence[str], cores: Sequence[int]
 ) -> Iterator[Callable[[range], list[float]]]:
-    """A function that tells what each of a range of the texts takes alone, in seconds; measured when it is called.
+    """Yields a function that measures how many seconds each of a range of the texts takes alone.
 
     The engine stays loaded in a process of its own on these cores, and does nothing between calls.
     """
@@ -89,16 +89,16 @@ def engine_alone(
     assert process.stdout is not None, "this is a bug: both are pipes"
     asks, answers = process.stdin, process.stdout
 
-    def tell(message: object) -> None:
+    def send(message: object) -> None:
         asks.write(msgspec.json.encode(message) + b"\n")
         asks.flush()
 
     def measure(places: range) -> list[float]:
-        tell((places.start, places.stop))
+        send((places.start, places.stop))
         return msgspec.json.decode(answers.readline(), type=list[float])
 
     try:
-        tell(_Task(str(variant), backend, tuple(texts), len(cores)))
+        send(_Task(str(variant), backend, tuple(texts), len(cores)))
         yield measure
     finally:
         asks.close()
@@ -123,7 +123,7 @@ def _measure(task: _Task) -> Limits:
     return Limits(
         one_by_one=len(tokens) / sum(alone_s),
         packed=packed,
-        best_order=max(*packed.values(), _speed(handler, list(by_length(tokens, COMPANY)), len(tokens))),
+        best_order=max(*packed.values(), _speed(handler, list(by_length(tokens, TEXTS_PER_CALL)), len(tokens))),
     )
 
 
@@ -158,7 +158,7 @@ def arrival_order(tokens: Sequence[Tokens], budget: int) -> Iterator[Call]:
 
 
 def by_length(tokens: Sequence[Tokens], count: int) -> Iterator[Call]:
-    """A row each, in calls of texts of about one length: only who knows all requests beforehand can do that."""
+    """A row each, in calls of texts of similar length, which takes knowing all requests beforehand."""
     ordered = sorted(tokens, key=len)
     for start in range(0, len(ordered), count):
         yield [[text] for text in ordered[start : start + count]]

@@ -18,7 +18,7 @@ LAYERS, WIDTH, HEADS, UNITS = 6, 384, 12, 1536
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkModel:
-    """A checkpoint and what it is; `source` stands in the settings of a result."""
+    """A checkpoint and what it is; `source` is part of the settings of a result."""
 
     name: str
     checkpoint: Path

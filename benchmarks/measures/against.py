@@ -8,7 +8,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,10 +34,10 @@ WARM_UP_REQUESTS = 200
 CONNECTIONS = (16, 64)
 
 LEAST_RATE = 0.97
-"""Fewer requests/s than this share of before, with all of the interval below it, are a fault."""
+"""Requests/s have regressed where all of the interval of new over old is below this."""
 MOST_TIME = 1.05
-"""Times longer than this, with all of the interval above it, are a fault. A twentieth is what a pair can tell apart: a
-start is read to a tenth of a second of two or three, and one client's median to a few hundredths of a millisecond."""
+"""Times have regressed where all of the interval of new over old is above this. It is wider than for requests/s since
+single times are read less exactly: a start, of two or three seconds, to a tenth of a second."""
 
 CLIENTS, ONE_CLIENT, START = "requests/s, many clients", "one client, p50, ms", "start, s"
 TIMES = (ONE_CLIENT, START)
@@ -135,8 +135,8 @@ def _pair(order: Sequence[Clone], bench: _Bench) -> dict[str, Figures]:
             found[clone.name][START] = time.perf_counter() - began_s
         for server in servers.values():
             server.load(bodies, requests=WARM_UP_REQUESTS, clients=plan.clients)
-        many = _in_turns(servers, lambda one: one.load(bodies, seconds=plan.seconds, clients=plan.clients).figures())
-        alone = _in_turns(servers, lambda one: one.load(bodies, seconds=plan.seconds, clients=1).figures())
+        many = _in_turns(servers, bodies, plan.seconds, plan.clients)
+        alone = _in_turns(servers, bodies, plan.seconds, clients=1)
     for clone in order:
         found[clone.name][CLIENTS] = statistics.mean(one["requests_per_s"] for one in many[clone.name])
         found[clone.name][ONE_CLIENT] = statistics.mean(one["p50_ms"] for one in alone[clone.name])
@@ -154,12 +154,15 @@ def _served(clone: Clone, bench: _Bench) -> Iterator[Served]:
 
 
 def _in_turns(
-    servers: Mapping[str, Served], measure: Callable[[Served], dict[str, Any]]
+    servers: Mapping[str, Served], bodies: tuple[bytes, ...], seconds: float, clients: int
 ) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in servers}
     names = list(servers)
     for name in names + names[::-1]:
-        found[name].append(measure(servers[name]))
+        figures: dict[str, Any] = servers[name].load(bodies, seconds=seconds, clients=clients).figures()
+        if figures["not_200"]:
+            raise ParetoServeError(f"The {name} server did not answer 200 to all requests: {figures['outcomes']}")
+        found[name].append(figures)
     return found
 
 
@@ -176,7 +179,7 @@ def _front_name(connections: int) -> str:
 
 
 def summarized(taken: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Of each figure the medians, the ratio of new to old over the pairs, and whether it is a fault."""
+    """Of each figure the medians, the ratio of new to old over the pairs, and whether it has regressed."""
     names = taken[0][OLD]
     return {
         name: _summary(name, [one[OLD][name] for one in taken], [one[NEW][name] for one in taken]) for name in names
@@ -186,22 +189,22 @@ def summarized(taken: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _summary(name: str, old: Sequence[float], new: Sequence[float]) -> dict[str, Any]:
     interval = ratio_interval(ratios(new, old))
     if name in TIMES:
-        fault = interval.low is not None and interval.low > MOST_TIME
+        regressed = interval.low is not None and interval.low > MOST_TIME
     else:
-        fault = interval.high is not None and interval.high < LEAST_RATE
+        regressed = interval.high is not None and interval.high < LEAST_RATE
     return {
         "old": statistics.median(old),
         "new": statistics.median(new),
         **msgspec.to_builtins(interval),
-        "fault": fault,
+        "regressed": regressed,
     }
 
 
-def faults(result: Result) -> list[str]:
+def regressions(result: Result) -> list[str]:
     """A sentence for each figure that is clearly worse than before."""
-    return [_fault(name, one) for name, one in result.summary.items() if one["fault"]]
+    return [_regression(name, one) for name, one in result.summary.items() if one["regressed"]]
 
 
-def _fault(name: str, one: Mapping[str, Any]) -> str:
+def _regression(name: str, one: Mapping[str, Any]) -> str:
     limit = f"above {MOST_TIME}" if name in TIMES else f"below {LEAST_RATE}"
     return f"{name}: new over old is {one['ratio']:.3f} ({one['low']:.3f} to {one['high']:.3f}), all of it {limit}."

@@ -87,7 +87,7 @@ def _conditions(benchmark: PeersBenchmark, sentences: Sentences, variant: Path) 
 
 
 def engine_labels(variant: Path, texts: Sequence[str]) -> list[str]:
-    """What the engine says of each text, called directly, one by one."""
+    """The label that the engine gives to each text, called directly, one by one."""
     handler = load_handler(variant, read_manifest(variant), "onnxruntime", Placement())
     try:
         logits = [handler.infer([[handler.tokenizer(text)]])[0] for text in texts]
@@ -111,7 +111,7 @@ def pinned(cores: Sequence[int]) -> Iterator[None]:
 def _measure_all(
     benchmark: PeersBenchmark, every: Sequence[Contestant], conditions: Conditions, skipped: dict[str, str]
 ) -> list[dict[str, Any]]:
-    """All rounds. A peer that fails once is told in `skipped` and left out from then on; we may not fail."""
+    """All rounds. A peer that fails once is named in `skipped` and left out from then on; our own may not fail."""
     rng = random.Random(benchmark.seed)  # noqa: S311  an order needs no secrets
     rounds, remaining = [], list(every)
     with progress("Peers") as report:
@@ -133,7 +133,7 @@ class _Place:
     rounds: int
     contestants: int
 
-    def tell(self, contestant: str, index: int) -> None:
+    def report_start(self, contestant: str, index: int) -> None:
         done = (self.round + index / max(1, self.contestants)) / self.rounds
         self.report(f"{contestant} (round {self.round + 1} of {self.rounds})", done)
 
@@ -143,7 +143,7 @@ def _measure_round(
 ) -> dict[str, Mapping[str, Any]]:
     figures: dict[str, Mapping[str, Any]] = {}
     for index, contestant in enumerate(order):
-        place.tell(contestant.name, index)
+        place.report_start(contestant.name, index)
         log_file = RUNS / "logs" / f"{contestant.name.replace(', ', '-').replace(' ', '-')}.log"
         try:
             figures[contestant.name] = measure(contestant, conditions, log_file)

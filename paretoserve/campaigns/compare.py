@@ -93,7 +93,7 @@ def split_cores() -> tuple[tuple[int, ...], tuple[int, ...]]:
 def _measure(
     candidate: Candidate, comparison: Comparison, split: Split, bodies: Path
 ) -> tuple[CandidateReport, str | None]:
-    """What was measured of a candidate, and the engine that ran it, with its version."""
+    """The report of a candidate, and the name and version of the engine that ran it."""
     _, client_cores = split_cores()
     folder = comparison.out_dir / candidate.name
     with _serving(candidate, comparison, folder / "server.log") as url:
@@ -129,7 +129,7 @@ def _serving(candidate: Candidate, comparison: Comparison, log_file: Path) -> Ab
 
 
 def run_with_progress(campaign: Campaign, out_dir: Path, title: str) -> tuple[LevelResult, ...]:
-    """Run a campaign under a progress bar that tells the level, its rate and its rejections."""
+    """Run a campaign under a progress bar that shows the level, its rate and its rejections."""
     with progress(title) as report:
         return run_campaign(campaign, out_dir, _Ticker(report))
 
@@ -144,7 +144,7 @@ class _Ticker:
     def __call__(self, event: CampaignEvent) -> None:
         match event:
             case LevelStarted():
-                # While `auto` searches nobody knows how many levels there will be: assume a few more.
+                # While `auto` searches, the number of levels is unknown: assume a few more.
                 self._planned = event.planned or event.index + 4
                 self._report(f"{event.users} users", event.index / self._planned)
             case LevelTicked():
@@ -176,7 +176,7 @@ def _candidate_report(
 
 
 def _engine(facts: dict[str, Any]) -> str | None:
-    # As its worker tells it: the engine may be none of our own interpreter's.
+    # As its worker reports it: the engine may not be installed for this interpreter.
     engine = facts.get("engine")
     return f"{engine['engine']} {engine['version']}" if isinstance(engine, dict) else None
 

@@ -1,4 +1,4 @@
-"""Load one endpoint that somebody else runs."""
+"""Load one endpoint that is already running."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

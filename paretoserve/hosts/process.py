@@ -52,14 +52,14 @@ def _ready_url(process: "subprocess.Popen[bytes]", log_file: Path, timeout_s: fl
     # The server prints its URL as soon as it listens, and ends its output when it ends.
     url = next((line.split()[-1].decode() for line in process.stdout if line.startswith(b"Listening on ")), None)
     if url is None:
-        process.wait()  # its output is at an end, and so is it in a moment
+        process.wait()  # it closed its output, so it is about to end
     elif wait_until_ready(url, lambda: process.poll() is None, timeout_s):
         return url
     raise ParetoServeError(why_not_ready(process.poll() is None, timeout_s, log_file))
 
 
 def why_not_ready(runs: bool, timeout_s: float, log_file: Path) -> str:
-    """What is said of a server that did not get ready, with the end of its log."""
+    """The message about a server that did not get ready, with the end of its log."""
     tail = log_file.read_text(errors="replace").strip().splitlines()[-5:]
     why = f"was not ready within {timeout_s:.0f} s" if runs else "ended"
     return f"The server {why}; the end of {log_file.name}:\n" + "\n".join(tail)

@@ -11,7 +11,7 @@ from rich.progress import Progress as Bar
 Progress = Callable[[str, float], None]
 """Called with what is being done and the fraction of it that is done, 0 to 1."""
 
-# A pipe or a log has no width; tables need this much to stand without broken words.
+# A pipe or a log has no width; tables need this much to show words unbroken.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 # Progress and errors go here, so that a command's result can be piped, and libraries that write to standard output
 # do not tear a bar apart.
@@ -50,16 +50,16 @@ def _bar(title: str) -> Iterator[Progress]:
 
 @contextmanager
 def _lines(title: str) -> Iterator[Progress]:
-    """One line when it starts and one at each quarter or new sub-step, so that a log stays readable."""
-    said: tuple[str, int] = ("", 0)
+    """One line at the start and one at each quarter or new sub-step, so that a log stays readable."""
+    last: tuple[str, int] = ("", 0)
     errors.print(f"{title} …", markup=False)
 
     def report(what: str, fraction: float) -> None:
-        nonlocal said
+        nonlocal last
         # Figures within a sub-step change all the time; its first word tells it from another.
         now = (what.split(" ", 1)[0], int(4 * fraction))
-        if now != said:
-            said = now
+        if now != last:
+            last = now
             errors.print(f"  {title}: {what} {fraction:.0%}", markup=False)
 
     yield report

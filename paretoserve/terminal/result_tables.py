@@ -22,9 +22,11 @@ def report_table(report: Report) -> tuple[Table, str]:
 
 def variants_table(folders: list[Path]) -> Table:
     """Each artifact of each variant."""
-    table = new_table("variant", "backend", "precision", "MB", "quality", "measured on")
-    for folder in folders:
-        manifest = read_manifest(folder)
+    manifests = [read_manifest(folder) for folder in folders]
+    qualities = [one.quality for manifest in manifests for one in manifest.artifacts.values() if one.quality]
+    metrics = " / ".join(sorted({quality.metric for quality in qualities})) or "quality"
+    table = new_table("variant", "backend", "precision", "MB", metrics, "measured on")
+    for manifest in manifests:
         for backend, artifact in manifest.artifacts.items():
             name = f"{manifest.model}/{manifest.variant}"
             size = f"{artifact.bytes / 1e6:.1f}"
@@ -37,4 +39,4 @@ def _quality(artifact: Artifact) -> tuple[str, str]:
     if quality is None:
         return MISSING, MISSING
     value = quality_text(Quality(quality.value, quality.metric), decimals=2)
-    return f"{quality.metric} {value}", f"{quality.n} rows of {quality.dataset}/{quality.split}"
+    return value, f"{quality.correct} of {quality.n}, {quality.dataset}/{quality.split}"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from benchmarks.harness.results import make_result, write_result
-from benchmarks.measures.against import CLIENTS, ONE_CLIENT, START, faults, summarized
+from benchmarks.measures.against import CLIENTS, ONE_CLIENT, START, regressions, summarized
 from benchmarks.report import render
 
 # Twelve pairs whose ratios scatter by a percent or two.
@@ -22,10 +22,12 @@ def taken(ratio: dict[str, float]) -> list[dict[str, Any]]:
 
 def found(**ratio: float) -> list[str]:
     names = {"clients": CLIENTS, "one_client": ONE_CLIENT, "start": START}
-    return faults(make_result("against", {}, [], summarized(taken({names[key]: one for key, one in ratio.items()}))))
+    return regressions(
+        make_result("against", {}, [], summarized(taken({names[key]: one for key, one in ratio.items()})))
+    )
 
 
-def test_what_is_as_before_or_better_is_no_fault() -> None:
+def test_what_is_as_before_or_better_is_no_regression() -> None:
     assert found() == []
     assert found(clients=1.5, one_client=0.5, start=0.5) == []
 
@@ -33,16 +35,16 @@ def test_what_is_as_before_or_better_is_no_fault() -> None:
 @pytest.mark.parametrize(
     ("ratio", "name"), [({"clients": 0.9}, CLIENTS), ({"one_client": 1.2}, ONE_CLIENT), ({"start": 1.2}, START)]
 )
-def test_what_is_clearly_worse_is_a_fault_and_named(ratio: dict[str, float], name: str) -> None:
-    (fault,) = found(**ratio)
-    assert fault.startswith(f"{name}: new over old is ")
-    assert re.search(r"all of it (below 0\.97|above 1\.05)\.$", fault)
+def test_what_is_clearly_worse_is_a_regression_and_named(ratio: dict[str, float], name: str) -> None:
+    (regression,) = found(**ratio)
+    assert regression.startswith(f"{name}: new over old is ")
+    assert re.search(r"all of it (below 0\.97|above 1\.05)\.$", regression)
 
 
-def test_what_is_a_little_worse_or_not_surely_worse_is_no_fault() -> None:
+def test_what_is_a_little_worse_or_not_surely_worse_is_no_regression() -> None:
     assert found(clients=0.97, one_client=1.04, start=1.04) == []
     few = summarized(taken({CLIENTS: 0.5})[:5])
-    assert faults(make_result("against", {}, [], few)) == [], "five pairs show nothing"
+    assert regressions(make_result("against", {}, [], few)) == [], "five pairs show nothing"
 
 
 def test_the_ratio_is_of_the_pairs_and_stands_on_the_page(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ MAX_BATCH = 16
 class Peer:
     """A server of other people. Its folder holds `server.py` and `requirements.txt`.
 
-    `package` is what its version is told by. `batches` says whether it can put several requests into one call.
-    `python` is the version it needs, where that is not ours. `environment` is added to the server's environment;
-    `needs_library` puts the shared library of its Python on the loader's path.
+    `package` names it in its requirements, where its version is pinned. `batches` says whether it can put several
+    requests into one call. `python` is the version it needs, where that is not ours. `environment` is added to the
+    server's environment; `needs_library` puts the shared library of its Python on the loader's path.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""One worker, one API server, its fast queue, and no waiting for company: a batch is what has queued up."""
+"""One worker, one API server, its fast queue, and no waiting for further requests: a batch is what has queued up."""
 
 from pathlib import Path
 from typing import Any

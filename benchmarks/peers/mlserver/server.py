@@ -10,7 +10,7 @@ from benchmarks.peers.common.arguments import HOST, Arguments, free_port, read_a
 from benchmarks.peers.mlserver.runtime import Classifier
 
 BATCH_WAIT_S = 0.001
-"""MLServer batches only where it may wait for company, by the clock; this is the least that makes batches."""
+"""MLServer batches only where it may wait for further requests; this is the shortest wait that makes batches."""
 
 
 async def serve(arguments: Arguments) -> None:

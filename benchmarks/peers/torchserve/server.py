@@ -1,4 +1,4 @@
-"""One worker, one front thread; the least delay for company that TorchServe's batching takes, a millisecond."""
+"""One worker, one front thread; the shortest wait for further requests that TorchServe takes, a millisecond."""
 
 import json
 import os
