@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ class TextClassification:
     v2_outputs: ClassVar[Mapping[str, Datatype]] = {"label": "BYTES", "score": "FP32"}
 
     @classmethod
-    def for_network(cls, outputs: Sequence[str]) -> "TextClassification":
+    def for_network(cls, outputs: Sequence[str]) -> Self:
         return cls(tuple(outputs))
 
     @property

@@ -1,5 +1,5 @@
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,20 @@ from handlers.handler import Handler, load_handler
 from handlers.inferred import manifest_of
 from handlers.payloads.request import RawRequest
 from handlers.pipeline import Pipeline
-from handlers.tasks.text_classification import TextClassification
+from handlers.tasks.base import Floats
+from handlers.tasks.text_classification import ClassificationRequest, TextClassification
+from handlers.tokens.packing import Tokens
 from handlers.tokens.tokenizer import TextTokenizer
 from handlers.user_code import UserCode
 from model_store.errors import BackendError, BadInput, DamagedArtifact, GoldenMismatch, ParetoServeError, StoreError
-from model_store.manifest import read_manifest, write_manifest
+from model_store.manifest import Manifest, Technique, read_manifest, write_manifest
 from tests.handlers.sessions import FailingSession, FixedSession
 from tests.handlers.variants import copy_of, opened, write_code
 
 TASK = TextClassification(("a",))
+ANY_MANIFEST = Manifest(
+    model="m", variant="v", technique=Technique(recipe="none"), task_settings={"labels": ["a"]}, max_tokens=64
+)
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +71,23 @@ def test_v2_answers_carry_the_name_that_the_variant_is_served_as(dense: Path) ->
         prepared = handler.prepare(raw)
         answer = msgspec.json.decode(handler.finish(prepared, handler.infer([prepared.windows])).body)
         assert answer["model_name"] == name
+
+
+class BothWays(TextClassification):
+    """Reads each text forwards and backwards, and answers with what both ways add up to."""
+
+    def windows(self, asked: ClassificationRequest, tokenizer: TextTokenizer) -> list[Tokens]:
+        return [tokenizer(text) for one in asked.inputs for text in (one.text, one.text[::-1])]
+
+    def answer(self, asked: ClassificationRequest, windows: Sequence[Tokens], outputs: Sequence[Floats]) -> Any:
+        assert [len(window) for window in windows] == [3, 3, 4, 4]
+        return [float((outputs[2 * i] + outputs[2 * i + 1]).sum()) for i in range(len(asked.inputs))]
+
+
+def test_a_task_may_cut_an_input_into_several_windows(tokenizer: TextTokenizer) -> None:
+    session = FixedSession([[1.0], [2.0], [10.0], [20.0]])
+    handler = Handler(ANY_MANIFEST, Pipeline(session, tokenizer, BothWays(("a",))))
+    assert ask(handler, b'{"inputs": ["good", "a film"]}') == [3.0, 30.0]
 
 
 def test_a_damaged_artifact_is_refused_by_its_name(dense: Path, tmp_path: Path) -> None:

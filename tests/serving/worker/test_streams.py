@@ -340,7 +340,7 @@ def own_model(*sent: Any) -> dict[int, Reply]:
     bench = Bench(OwnModelHandler(user=user))
     for number, data in enumerate(sent):
         one = job(number)
-        one.prepared = replace(one.prepared, data=data, texts=())  # type: ignore[type-var]
+        one.prepared = replace(one.prepared, data=data, windows=())  # type: ignore[type-var]
         bench.streams.put(one)
     return bench.until_batches(len(sent))[0]
 
