@@ -38,8 +38,8 @@ class Case:
 
 
 CASES = (
-    Case("worker process", "serving.front.worker_replica", "worker_processes"),
-    Case("in process", "tests.serving.in_process", "in_process"),
+    Case("worker-process", "serving.front.worker_replica", "worker_processes"),
+    Case("in-process", "tests.serving.in_process", "in_process"),
     Case("fake", "tests.serving.fake_replica", "fakes"),
 )
 

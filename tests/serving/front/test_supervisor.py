@@ -189,6 +189,7 @@ def test_sigterm_answers_what_was_admitted_refuses_the_rest_and_leaves_no_worker
         late = server.ask("late")
         assert is_not_ready(late)
         assert "shutting down" in late.json()["error"]
+        assert server.metric("rejected_total", reason="draining") == 1
     assert [answer.result().status_code for answer in answers] == [200] * 8
     assert server.process.wait() == 0
     until_gone(workers)

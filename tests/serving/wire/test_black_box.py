@@ -41,7 +41,7 @@ def test_the_age_is_that_of_the_longest_work_that_goes_on(both: tuple[BlackBox, 
     assert front.oldest_s(now=15.0) == 3.0
 
 
-def test_after_landing_nobody_is_on_board(both: tuple[BlackBox, BlackBox]) -> None:
+def test_what_has_ended_is_not_running_any_more(both: tuple[BlackBox, BlackBox]) -> None:
     worker, front = both
     worker.begin(1, [1, 2, 3], now=10.0)
     worker.end(1)
@@ -72,7 +72,7 @@ def test_more_requests_than_there_is_room_for_disturb_no_other_slot(both: tuple[
 def test_what_is_written_while_it_is_read_is_read_again(
     both: tuple[BlackBox, BlackBox], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between two looks a worker may have noted how many are on board and, for this reader, not yet since when."""
+    """Between two looks a worker may have noted how many are running and, for this reader, not yet since when."""
     _, front = both
     looks = iter([(0.0, 3), (10.0, 3), (10.0, 3), *[(0.0, 0)] * 4])
 
