@@ -14,7 +14,7 @@ from networks.encoder import BertClassifier, save_checkpoint
 from paretoserve.demo.task import LABELS, Example
 from paretoserve.terminal.progress import Report
 
-WIDTH, HEAD_SIZE, MAX_TOKENS = 128, 32, 128
+WIDTH, HEAD_SIZE, MAX_TOKENS = 128, 32, 64
 BATCH, LEARNING_RATE = 64, 1.5e-3
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
