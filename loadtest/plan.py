@@ -12,8 +12,8 @@ def next_level(campaign: Campaign, done: Sequence[LevelResult]) -> int | None:
     """Users of the next level, or None when the campaign is over. `done` is in the order of visit.
 
     Given levels are visited in their order until one leaves more than `stop_share` of its attempts unserved. `auto`
-    doubles from one user until a level leaves more than `reject_threshold` unserved or `max_users` is reached, and then
-    visits up to three levels between the last good and the first bad one.
+    doubles from `first_users` until a level leaves more than `reject_threshold` unserved or `max_users` is reached, and
+    then visits up to three levels between the last good and the first bad one.
     """
     if campaign.levels == "auto":
         return _next_auto(campaign, done)
@@ -23,7 +23,7 @@ def next_level(campaign: Campaign, done: Sequence[LevelResult]) -> int | None:
 
 
 def _next_auto(campaign: Campaign, done: Sequence[LevelResult]) -> int | None:
-    doubling = _doubling(campaign.max_users)
+    doubling = _doubling(campaign.first_users, campaign.max_users)
     for place, users in enumerate(doubling):
         if place == len(done):
             return users
@@ -35,9 +35,8 @@ def _next_auto(campaign: Campaign, done: Sequence[LevelResult]) -> int | None:
     return None
 
 
-def _doubling(max_users: int) -> tuple[int, ...]:
-    powers = [1 << exponent for exponent in range(max_users.bit_length())]
-    return (*powers, max_users) if powers[-1] < max_users else tuple(powers)
+def _doubling(first: int, last: int) -> tuple[int, ...]:
+    return (first, *_doubling(2 * first, last)) if first < last else (last,)
 
 
 def levels_between(good: int, bad: int) -> tuple[int, ...]:

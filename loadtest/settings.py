@@ -28,6 +28,8 @@ class Campaign:
     path: str = "/invocations"
     headers: dict[str, str] = field(default_factory=dict)
     levels: tuple[int, ...] | Literal["auto"] = "auto"
+    first_users: int = 1
+    """Where `auto` begins."""
     max_users: int = 256
     """Where `auto` stops doubling."""
     think_time_s: float = 0.1
@@ -53,8 +55,10 @@ class Campaign:
             raise LoadTestError(f"'{self.url}' is not an address to load; give one such as http://127.0.0.1:8080.")
         if self.levels != "auto" and (not self.levels or min(self.levels) < 1):
             raise LoadTestError("Levels are numbers of users, such as 1,2,4,8, or the word auto.")
-        if self.max_users < 1 or self.think_time_s < 0 or self.timeout_s <= 0 or self.settle_s < 0:
-            raise LoadTestError("Give max_users of at least 1, a positive timeout_s, and no negative time.")
+        if not 1 <= self.first_users <= self.max_users:
+            raise LoadTestError("Give numbers of users with 1 <= first_users <= max_users.")
+        if self.think_time_s < 0 or self.timeout_s <= 0 or self.settle_s < 0:
+            raise LoadTestError("Give a positive timeout_s, and no negative time.")
         if not 0 < self.min_dwell_s <= self.max_dwell_s:
             raise LoadTestError("Give dwell times with 0 < min_dwell_s <= max_dwell_s.")
 

@@ -40,6 +40,10 @@ class Load:
     think_time_s: float = 0.1
     min_dwell_s: float = 6.0
     max_dwell_s: float = 15.0
+    first_users: int = 1
+    """Where `auto` begins."""
+    settle_s: float = 2.0
+    """Discarded at the start of a level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,8 @@ def _measure(
             think_time_s=comparison.load.think_time_s,
             min_dwell_s=comparison.load.min_dwell_s,
             max_dwell_s=comparison.load.max_dwell_s,
+            first_users=comparison.load.first_users,
+            settle_s=comparison.load.settle_s,
             client_cpus=client_cores,
         )
         levels = run_with_progress(campaign, folder, f"{candidate.name}: load")

@@ -14,8 +14,8 @@ from paretoserve.terminal.progress import progress
 from recipes.data.rows import load_data
 
 MODEL = "reviews"
-TRAIN_STEPS, DEV_EXAMPLES = 550, 1000
-LAYERS, FEW_LAYERS = 4, 1
+TRAIN_STEPS, DEV_EXAMPLES = 300, 500
+LAYERS, FEW_LAYERS = 3, 1
 # One review is so short that the time of a request would be the server's, not the model's.
 TEXTS_PER_REQUEST = 8
 CANDIDATES = ("dense@torch", "dense@onnxruntime", "int8@openvino", "layers-1@onnxruntime")

@@ -20,7 +20,7 @@ PARTS = "battery screen keyboard camera speaker charger hinge case price design 
 PRAISE = "great good lovely superb bright solid sharp pleasant".split()
 FAULT = "bad awful poor weak dull flimsy ugly useless".split()
 ADVERBS = "really quite truly rather".split()
-CLAUSES = (3, 6)  # at least, at most
+CLAUSES = (2, 4)  # at least, at most
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,13 @@ from loadtest.settings import Campaign
 from tests.loadtest.examples import level
 
 
-def _visited(levels: tuple[int, ...] | Literal["auto"], limit: int, max_users: int = 256) -> list[int]:
+def _visited(
+    levels: tuple[int, ...] | Literal["auto"], limit: int, *, first_users: int = 1, max_users: int = 256
+) -> list[int]:
     """Levels visited on an endpoint that rejects everything beyond so many users."""
-    campaign = Campaign("http://127.0.0.1:1", Path("bodies"), levels=levels, max_users=max_users)
+    campaign = Campaign(
+        "http://127.0.0.1:1", Path("bodies"), levels=levels, first_users=first_users, max_users=max_users
+    )
     done: list[LevelResult] = []
     while (users := next_level(campaign, done)) is not None:
         done.append(level(users, max(0.0, 1 - limit / users)))
@@ -42,6 +46,13 @@ def test_auto_doubles_until_it_throttles_and_then_looks_between(limit: int, visi
 def test_auto_ends_at_the_most_users_allowed() -> None:
     assert _visited("auto", 1000, max_users=8) == [1, 2, 4, 8]
     assert _visited("auto", 1000, max_users=11) == [1, 2, 4, 8, 11]
+
+
+@pytest.mark.parametrize(
+    ("limit", "visited"), [(20, [3, 6, 12, 24, 15, 18, 21]), (2, [3, 1, 2]), (1000, [3, 6, 12, 24, 40])]
+)
+def test_auto_begins_where_it_is_told(limit: int, visited: list[int]) -> None:
+    assert _visited("auto", limit, first_users=3, max_users=40) == visited
 
 
 def test_auto_counts_failures_as_unserved() -> None:
