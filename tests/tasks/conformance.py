@@ -162,7 +162,7 @@ def test_a_comparison_reports_the_quality_under_its_metric(served: Served, tmp_p
     asked = Comparison([candidate], str(served.data), tmp_path, Load((1, 2), 0.01, 1.0, 1.5))
     (reported,) = compare(asked).candidates
     assert reported.quality is not None
-    assert (reported.quality.metric, reported.accuracy.n) == (served.task.metric, len(served.case.targets))
+    assert (reported.quality.metric, reported.quality.n) == (served.task.metric, len(served.case.targets))
     assert [level.users for level in reported.levels] == [1, 2]
     assert all(level.ok == level.attempts > 0 for level in reported.levels)
     assert served.task.metric in (tmp_path / "report.html").read_text()
