@@ -2,11 +2,8 @@
 
 import sys
 from collections.abc import Mapping
-from typing import Annotated
 
-import typer
-
-from paretoserve.commands import options
+from paretoserve.commands import options, serve_options
 from paretoserve.terminal.progress import console
 from serving.front.settings import Settings
 
@@ -14,44 +11,21 @@ DEFAULT = Settings()
 
 
 def serve(
-    variant: Annotated[
-        list[str],
-        typer.Argument(help="Folder of a variant, with @BACKEND to choose its engine.", envvar="PARETOSERVE_VARIANT"),
-    ],
-    name: Annotated[str | None, typer.Option(help="Name of the variant, where it is one; its own by default.")] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; loopback unless told otherwise.")] = DEFAULT.host,
-    port: Annotated[
-        int,
-        typer.Option(
-            min=0, max=65535, envvar=["SAGEMAKER_BIND_TO_PORT", "PARETOSERVE_PORT"], help="Port; 0 takes a free one."
-        ),
-    ] = DEFAULT.port,
-    workers: Annotated[int, typer.Option(min=1, help="Processes per variant.")] = DEFAULT.workers,
-    streams: Annotated[
-        int | None, typer.Option(min=1, help="Calls of the engine at once per worker.")
-    ] = DEFAULT.streams,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of each call of the engine.")
-    ] = DEFAULT.threads_per_stream,
-    batch_tokens: Annotated[
-        int, typer.Option(min=1, help="Most tokens in one call of the engine.")
-    ] = DEFAULT.batch_tokens,
-    max_queue: Annotated[
-        int, typer.Option(min=1, help="Requests per variant in the server at once.")
-    ] = DEFAULT.max_queue,
+    variant: serve_options.Variants,
+    name: serve_options.Name = None,
+    host: serve_options.Host = DEFAULT.host,
+    port: serve_options.Port = DEFAULT.port,
+    workers: serve_options.Workers = DEFAULT.workers,
+    streams: serve_options.Streams = DEFAULT.streams,
+    threads: serve_options.Threads = DEFAULT.threads_per_stream,
+    batch_tokens: serve_options.BatchTokens = DEFAULT.batch_tokens,
+    max_queue: serve_options.MaxQueue = DEFAULT.max_queue,
     queue_deadline: options.QueueDeadline = DEFAULT.queue_deadline_s,
-    max_body: Annotated[int, typer.Option(min=1, help="Largest body of a request, bytes.")] = DEFAULT.max_body_bytes,
-    memory_limit: Annotated[
-        int | None,
-        typer.Option(min=1, help="A worker with more MiB resident is started anew; its share of a container's limit."),
-    ] = DEFAULT.memory_limit_mib,
-    load_timeout: Annotated[float, typer.Option(min=1.0, help="Longest load of a worker, s.")] = DEFAULT.load_timeout_s,
-    hang_timeout: Annotated[
-        float, typer.Option(min=0.1, help="Longest call of the engine, s.")
-    ] = DEFAULT.hang_timeout_s,
-    drain_timeout: Annotated[
-        float, typer.Option(min=0.0, help="Longest wait at the end for what was admitted, s.")
-    ] = DEFAULT.drain_timeout_s,
+    max_body: serve_options.MaxBody = DEFAULT.max_body_bytes,
+    memory_limit: serve_options.MemoryLimit = DEFAULT.memory_limit_mib,
+    load_timeout: serve_options.LoadTimeout = DEFAULT.load_timeout_s,
+    hang_timeout: serve_options.HangTimeout = DEFAULT.hang_timeout_s,
+    drain_timeout: serve_options.DrainTimeout = DEFAULT.drain_timeout_s,
     server: options.Server = "own",
     log_format: options.LogFormat = DEFAULT.log_format,
     log_level: options.LogLevel = DEFAULT.log_level,
