@@ -91,7 +91,14 @@ def _new_model(vocab_size: int, layers: int) -> PackedEncoder:
         max_tokens=MAX_TOKENS,
         dropout=0.0,
     )
-    model = PackedEncoder(shape)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = PackedEncoder(shape)
+        _initialise(model)
+    return model
+
+
+def _initialise(model: PackedEncoder) -> None:
     for module in model.modules():
         if isinstance(module, torch.nn.Linear | torch.nn.Embedding):
             torch.nn.init.normal_(module.weight, std=0.05)
