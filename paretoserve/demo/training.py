@@ -17,7 +17,7 @@ from recipes.training.loop import TrainingSettings
 from recipes.training.loop import train as train_model
 from recipes.work.progress import Progress
 
-WIDTH, HEAD_SIZE, MAX_TOKENS = 128, 32, 64
+WIDTH, HEAD_SIZE, MAX_TOKENS = 128, 32, 128
 BATCH, LEARNING_RATE = 64, 1.5e-3
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
@@ -91,14 +91,19 @@ def _new_model(vocab_size: int, layers: int) -> PackedEncoder:
         max_tokens=MAX_TOKENS,
         dropout=0.0,
     )
-    torch.manual_seed(0)
-    model = PackedEncoder(shape)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = PackedEncoder(shape)
+        _initialise(model)
+    return model
+
+
+def _initialise(model: PackedEncoder) -> None:
     for module in model.modules():
         if isinstance(module, torch.nn.Linear | torch.nn.Embedding):
             torch.nn.init.normal_(module.weight, std=0.05)
         if isinstance(module, torch.nn.Linear):
             torch.nn.init.zeros_(module.bias)
-    return model
 
 
 def _batches(tokenizer: Tokenizer, all_examples: Sequence[Example]) -> Iterator[Batch]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from model_store.errors import UnsupportedCheckpoint
 
@@ -54,11 +54,11 @@ def spread(texts: Sequence[Text], count: int) -> list[Text]:
 
 def token_lengths(tokenizer: Tokenizer, texts: Sequence[Text], count: int) -> list[int]:
     """`count` lengths of `texts`, in tokens, evenly spaced from the shortest to the longest."""
-    encodings = tokenizer.encode_batch([_as_input(text) for text in spread(texts, COUNTED_TEXTS)])
+    encodings = encode_all(tokenizer, spread(texts, COUNTED_TEXTS))
     lengths = sorted(len(encoding.ids) for encoding in encodings)
     return [lengths[i] for i in np.linspace(0, len(lengths) - 1, count).round().astype(int)]
 
 
-def _as_input(text: Text) -> str | tuple[str, str]:
-    first, second = text
-    return first if second is None else (first, second)
+def encode_all(tokenizer: Tokenizer, texts: Sequence[Text]) -> list[Encoding]:
+    """All texts at once, on all cores."""
+    return tokenizer.encode_batch([text if pair is None else (text, pair) for text, pair in texts])

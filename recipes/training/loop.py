@@ -16,6 +16,8 @@ from recipes.work.progress import Progress
 Model = TypeVar("Model", bound=nn.Module)
 Batch = TypeVar("Batch")
 
+SAVE_EVERY_S = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
@@ -48,13 +50,12 @@ def train(
     settings: TrainingSettings,
     work: Path,
     report: Progress,
-    save_every_s: float = 60.0,
 ) -> None:
     """Train `model` in place, and leave it in eval mode.
 
     `batch_of` is asked for the batch of a step by its number from 0, and must give the same one for the same number.
     `loss_of` may draw random numbers from torch and from nothing else. The state is kept in `work`, every
-    `save_every_s` and at the end; a training that finds it there goes on from it. On the same machine, with the same
+    minute and at the end; a training that finds it there goes on from it. On the same machine, with the same
     number of threads, it ends at the very same weights as one that was never interrupted.
 
     Raises:
@@ -71,7 +72,7 @@ def train(
         saved_s = time.monotonic()
         for step in range(state.restore(model, optimizer), settings.steps):
             loss = _advance(model, optimizer, loss_of(model, batch_of(step)), settings, step)
-            if time.monotonic() - saved_s >= save_every_s or step + 1 == settings.steps:
+            if time.monotonic() - saved_s >= SAVE_EVERY_S or step + 1 == settings.steps:
                 state.save(model, optimizer, step + 1)
                 saved_s = time.monotonic()
             report(f"step {step + 1} of {settings.steps}, loss {loss:.2f}", (step + 1) / settings.steps)
