@@ -59,13 +59,13 @@ class DrainingServer(uvicorn.Server):
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Listen before anything is loaded, so that a port in use is told at once."""
+    """Listen before anything is loaded, so that a port in use is an error at once."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
-        # Who is told the address may connect at once, and is answered as soon as the front runs.
+        # Clients that know the address may connect from now on, and are answered as soon as the front runs.
         listener.listen(BACKLOG)
     except OSError as exc:
         listener.close()
