@@ -101,7 +101,7 @@ def serve(
     if len({spec.name for spec in specs}) < len(specs):
         raise ParetoServeError("Two variants have the same name; serve each variant once per backend.")
     metrics = Metrics()
-    workers = len(specs) * settings.workers
+    workers = max(1, len(specs)) * settings.workers
     plan = make_plan(usable_cores(), workers, settings.streams, settings.threads_per_stream)
     plans = {"CPU plan": str(plan)}
     if settings.memory_limit_mib is None and (memory := make_memory_plan(memory_limit_bytes(), workers)):
