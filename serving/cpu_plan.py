@@ -56,7 +56,7 @@ def usable_cores(cgroup: Path = CGROUP) -> tuple[int, ...]:
 def make_plan(
     cores: tuple[int, ...], workers: int, streams: int | None = None, threads_per_stream: int | None = None
 ) -> CpuPlan:
-    """Divide `cores` among workers. What is not told is left to be measured."""
+    """Divide `cores` among workers. What is not given, the workers measure."""
     share = max(1, len(cores) // workers)
     by_quota = len(cores) < len(os.sched_getaffinity(0))
     return CpuPlan(cores, workers, _splits(share, streams, threads_per_stream), by_quota)

@@ -51,7 +51,7 @@ TYPICAL_LENGTHS = (9, 34, 19, 13, 45, 24, 16, 28, 11, 39, 21, 31)
 
 # Supervision.
 
-# Seconds between two messages that tell how a worker is.
+# Seconds between two beats, the messages of a worker about its queue and its memory.
 BEAT_S = 0.5
 # Seconds without any message, and without work, after which a worker is taken to hang outside its engine: 20 beats.
 SILENCE_S = 10.0

@@ -1,31 +1,60 @@
-"""`paretoserve serve`."""
+"""`paretoserve serve`. Defaults are those of `Settings`."""
 
 import sys
 from collections.abc import Mapping
+from typing import Annotated
 
-from paretoserve.commands import options, serve_options
+import typer
+
+from paretoserve.commands import options
 from paretoserve.terminal.progress import console
 from serving.front.settings import Settings
 
 DEFAULT = Settings()
 
+Variants = Annotated[
+    list[str],
+    typer.Argument(help="Folder of a variant, with @BACKEND to choose its engine.", envvar="PARETOSERVE_VARIANT"),
+]
+Name = Annotated[str | None, typer.Option(help="Name of the variant, where it is one; its own by default.")]
+Host = Annotated[str, typer.Option(help="Address to listen on; loopback unless told otherwise.")]
+Port = Annotated[
+    int,
+    typer.Option(
+        min=0, max=65535, envvar=["SAGEMAKER_BIND_TO_PORT", "PARETOSERVE_PORT"], help="Port; 0 takes a free one."
+    ),
+]
+Workers = Annotated[int, typer.Option(min=1, help="Processes per variant.")]
+Streams = Annotated[int | None, typer.Option(min=1, help="Calls of the engine at once per worker.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads of each call of the engine.")]
+BatchTokens = Annotated[int, typer.Option(min=1, help="Most tokens in one call of the engine.")]
+MaxQueue = Annotated[int, typer.Option(min=1, help="Requests per variant in the server at once.")]
+MaxBody = Annotated[int, typer.Option(min=1, help="Largest body of a request, bytes.")]
+MemoryLimit = Annotated[
+    int | None,
+    typer.Option(min=1, help="A worker with more MiB resident is started anew; its share of a container's limit."),
+]
+LoadTimeout = Annotated[float, typer.Option(min=1.0, help="Longest load of a worker, s.")]
+HangTimeout = Annotated[float, typer.Option(min=0.1, help="Longest call of the engine, s.")]
+DrainTimeout = Annotated[float, typer.Option(min=0.0, help="Longest wait at the end for what was admitted, s.")]
+
 
 def serve(
-    variant: serve_options.Variants,
-    name: serve_options.Name = None,
-    host: serve_options.Host = DEFAULT.host,
-    port: serve_options.Port = DEFAULT.port,
-    workers: serve_options.Workers = DEFAULT.workers,
-    streams: serve_options.Streams = DEFAULT.streams,
-    threads: serve_options.Threads = DEFAULT.threads_per_stream,
-    batch_tokens: serve_options.BatchTokens = DEFAULT.batch_tokens,
-    max_queue: serve_options.MaxQueue = DEFAULT.max_queue,
+    variant: Variants,
+    name: Name = None,
+    host: Host = DEFAULT.host,
+    port: Port = DEFAULT.port,
+    workers: Workers = DEFAULT.workers,
+    streams: Streams = DEFAULT.streams,
+    threads: Threads = DEFAULT.threads_per_stream,
+    batch_tokens: BatchTokens = DEFAULT.batch_tokens,
+    max_queue: MaxQueue = DEFAULT.max_queue,
     queue_deadline: options.QueueDeadline = DEFAULT.queue_deadline_s,
-    max_body: serve_options.MaxBody = DEFAULT.max_body_bytes,
-    memory_limit: serve_options.MemoryLimit = DEFAULT.memory_limit_mib,
-    load_timeout: serve_options.LoadTimeout = DEFAULT.load_timeout_s,
-    hang_timeout: serve_options.HangTimeout = DEFAULT.hang_timeout_s,
-    drain_timeout: serve_options.DrainTimeout = DEFAULT.drain_timeout_s,
+    max_body: MaxBody = DEFAULT.max_body_bytes,
+    memory_limit: MemoryLimit = DEFAULT.memory_limit_mib,
+    load_timeout: LoadTimeout = DEFAULT.load_timeout_s,
+    hang_timeout: HangTimeout = DEFAULT.hang_timeout_s,
+    drain_timeout: DrainTimeout = DEFAULT.drain_timeout_s,
     server: options.Server = "own",
     log_format: options.LogFormat = DEFAULT.log_format,
     log_level: options.LogLevel = DEFAULT.log_level,

@@ -18,7 +18,7 @@ def fastest_call_tokens(handler: Handler, cost: Cost, most: int, lengths: Sequen
     sizes = [size for size in tuning.SIZES if size < most] + [most]
 
     def speeds(number: int) -> list[float]:
-        # Other texts in each round: a call that is repeated exactly is faster than calls are in earnest.
+        # Other texts in each round: a call that is repeated exactly is faster than calls of a real server.
         return [_tokens_per_s(handler, mixed_call(handler, cost, size, lengths, number)) for size in sizes]
 
     rounds = in_rounds(speeds, tuning.SIZE_ROUNDS, tuning.SIZE_MEASURE_S)

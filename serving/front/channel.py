@@ -33,7 +33,7 @@ class Channel:
         return reply
 
     def cancel(self, request_id: int) -> Ask | None:
-        """Tell that nobody waits for a request; the request, if it was not answered."""
+        """Take back a request that nobody waits for any more; returns it, if it was not answered."""
         asked = self.pending.pop(request_id, None)
         if asked is None:
             return None

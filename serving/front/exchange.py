@@ -1,4 +1,4 @@
-"""One inference request and what came of it, as logs and traces tell of it. Holds nothing of its body."""
+"""One inference request and what came of it, for metrics, logs and traces. Holds nothing of its body."""
 
 import re
 import uuid
@@ -32,7 +32,7 @@ class Identity(NamedTuple):
         return self.traceparent[_TRACE_ID].decode()
 
     def echoed(self) -> list[tuple[bytes, bytes]]:
-        """The headers of the answer that tell it."""
+        """The headers that repeat it on the answer."""
         headers = [(b"x-request-id", self.request_id)]
         if self.traceparent:
             headers.append((b"traceparent", self.traceparent))

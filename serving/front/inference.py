@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 
-# What is counted for a client that left; it is told nothing.
+# The status that is counted for a client that left; nothing is sent to it.
 CLIENT_LEFT = 499
 
 Headers = list[tuple[bytes, bytes]]
@@ -31,7 +31,7 @@ Headers = list[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """What all inference requests share: where their variant is found, and who is told of them.
+    """What all inference requests share: where their variant is found, and where they are counted and logged.
 
     `spans` is None where nobody asked for traces.
     """
@@ -83,7 +83,7 @@ class Inference:
             if exchange.status == 200:
                 variant.metrics.queue_duration.observe(exchange.timings.queue_s)
                 variant.metrics.tokenize_duration.observe(exchange.timings.tokenize_s)
-        self.request_log.tell(exchange)
+        self.request_log.record(exchange)
         if self.spans is not None:
             self.spans.record(exchange)
 

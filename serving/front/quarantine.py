@@ -26,7 +26,7 @@ Asked = RawRequest | Ask
 
 
 class Quarantine:
-    """Deaths by request, told apart by what they ask and not by their id."""
+    """Deaths by request. Two requests with the same content are one here, whatever their ids."""
 
     def __init__(self) -> None:
         self._deaths: OrderedDict[bytes, tuple[int, float]] = OrderedDict()

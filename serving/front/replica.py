@@ -1,6 +1,6 @@
 """What the front knows of an engine that lives elsewhere: a worker process, this process, another machine.
 
-`docs/adding-a-host.md` says how another kind is added; `tests/serving/front/conformance.py` is what all kinds pass.
+`docs/adding-a-host.md` says how another kind is added; `tests/serving/front/test_replicas.py` is what all kinds pass.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ class ReplicaLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Whom a replica tells of what happens. All are called on the front's event loop.
+    """What a replica calls when something happens, always on the front's event loop.
 
     on_ready: the variant is loaded, also each time that it was loaded again.
     on_batch: the engine has ended a call.
     on_change: the state, the beat or the time of the load is another one.
     on_restart: the engine ended, or could not be loaded, and is started again.
-    on_death: the requests that the engine was running when it ended; told before those who wait for them know.
+    on_death: the requests that the engine was running when it ended; called before their futures raise ReplicaLost.
     """
 
     on_ready: Callable[[Ready], None]
@@ -67,7 +67,7 @@ class Replica(Protocol):
     def retry_after_s(self) -> float: ...
 
     async def run(self) -> None:
-        """Keep the engine running until cancelled; then it has ended, and whoever waits for a reply is told."""
+        """Keep the engine running until cancelled; then it has ended, and no future is left undone."""
         ...
 
     def ask(self, ask: Ask) -> "asyncio.Future[Reply]":
@@ -82,7 +82,7 @@ class Replica(Protocol):
         ...
 
     def describe(self) -> dict[str, Any]:
-        """What `/variants` says of it under `workers`: at least its state and its error."""
+        """Its entry under `workers` in `/variants`: at least state and error."""
         ...
 
 

@@ -59,13 +59,13 @@ class DrainingServer(uvicorn.Server):
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Listen before anything is loaded, so that a port in use is told at once."""
+    """Listen before anything is loaded, so that a port in use is an error at once."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
-        # Who is told the address may connect at once, and is answered as soon as the front runs.
+        # Clients that know the address may connect from now on, and are answered as soon as the front runs.
         listener.listen(BACKLOG)
     except OSError as exc:
         listener.close()
@@ -101,7 +101,7 @@ def serve(
     if len({spec.name for spec in specs}) < len(specs):
         raise ParetoServeError("Two variants have the same name; serve each variant once per backend.")
     metrics = Metrics()
-    workers = len(specs) * settings.workers
+    workers = max(1, len(specs)) * settings.workers
     plan = make_plan(usable_cores(), workers, settings.streams, settings.threads_per_stream)
     plans = {"CPU plan": str(plan)}
     if settings.memory_limit_mib is None and (memory := make_memory_plan(memory_limit_bytes(), workers)):

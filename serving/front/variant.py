@@ -177,7 +177,7 @@ class ServedVariant:
         metrics.model_load_seconds.set(max(replica.load_s for replica in self._replicas))
 
     def describe(self) -> dict[str, Any]:
-        """What `/variants` says of it."""
+        """Its entry in `/variants`."""
         return {
             "name": self.name,
             "backend": self.backend,

@@ -154,14 +154,14 @@ class WorkerReplica:
         settings = self._settings
         if self.state == "loading":
             return "it does not finish loading" if now - self._started_at > settings.load_timeout_s else ""
-        # A worker of one stream says nothing while it is at work.
+        # A worker of one stream sends nothing while it is at work.
         if at_work_s := process.black_box.oldest_s(now):
             channel.heard_at = now
             return "it does not finish a request" if at_work_s > settings.hang_timeout_s else ""
         return "it is silent" if now - channel.heard_at > tuning.SILENCE_S else ""
 
     def _excess(self) -> str:
-        """What is said of a worker over the memory limit; empty where it is not."""
+        """How far the worker is over the memory limit; empty where it is not."""
         limit_mib, resident_mib = self._settings.memory_limit_mib, self.beat.resident_bytes / 2**20
         if limit_mib is None or resident_mib <= limit_mib:
             return ""
@@ -175,7 +175,7 @@ class WorkerReplica:
         await process.end()
 
     def _lose_all(self, process: WorkerProcess, channel: Channel) -> None:
-        """Tell of what the process was running when it ended, and then everybody who waits for a reply."""
+        """Report what the process was running when it ended; then every future that is left raises ReplicaLost."""
         running = process.black_box.running()
         process.black_box.close()
         lost, abandoned = channel.pending, self._abandoned

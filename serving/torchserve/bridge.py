@@ -201,7 +201,9 @@ class Bridge:
         reply = bridged.reply
         self._tokens_per_request = reply.tokens or self._tokens_per_request
         if reply.error == "BackendError":
-            log.error("the engine, or the variant's own code, failed inside TorchServe; at debug its log says more")
+            log.error(
+                "the engine, or the variant's own code, failed inside TorchServe; at level debug its log has more"
+            )
         wanted = reply.id not in self._cancelled
         self._cancelled.discard(reply.id)
         self._send([*([reply] if wanted else []), *bridged.batches])

@@ -31,7 +31,7 @@ def get(target: str) -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """Carries one request at a time; `on_response` is told of its answer, or of None once the connection is lost."""
+    """Carries one request at a time; `on_response` gets the response, or None once the connection is lost."""
 
     def __init__(self, on_response: "Callable[[Connection, Response | None], None]") -> None:
         self._on_response = on_response

@@ -81,10 +81,10 @@ def _black_box(config: HandlerConfig) -> BlackBox:
 
 
 def load(archive: Path) -> "Served | Failed":
-    """Load what the archive holds. A bridge is told why that failed; nobody else asks, so it is raised.
+    """Load what the archive holds. Why that failed is kept for a bridge to ask; without a bridge it is raised.
 
     Raises:
-        ParetoServeError: the variant cannot be loaded, and no bridge is there to be told.
+        ParetoServeError: the variant cannot be loaded, and there is no bridge.
     """
     config = msgspec.json.decode((archive / CONFIG_FILE).read_bytes(), type=HandlerConfig)
     split = StreamSplit(1, config.threads or len(usable_cores()))

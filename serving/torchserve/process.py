@@ -35,7 +35,7 @@ LONGEST_PATH_BYTES = 85
 _POLL_S = 0.05
 
 # Of a server that went away, even by SIGKILL, this shell notices that its standard input ends. It then ends what is in
-# the process group that it was told of (Java and the Python worker), and removes the folder.
+# the process group whose id it has read (Java and the Python worker), and removes the folder.
 _JANITOR = """
 trap '' HUP INT TERM
 while read -r line; do group=$line; done
@@ -57,7 +57,7 @@ _NOT_OURS = ("TS_CONFIG_FILE", "MODEL_SERVER_HOME")
 
 @dataclass(slots=True)
 class TorchServe:
-    """A TorchServe that is starting or running, with the last lines of what it says."""
+    """A TorchServe that is starting or running, with the last lines of its output."""
 
     folder: Path
     java: "subprocess.Popen[bytes]"
@@ -73,7 +73,7 @@ class TorchServe:
         return self.folder / "management"
 
     async def listen(self) -> None:
-        """Pass on what it says to the log until it ends."""
+        """Pass its output on to the log until it ends."""
         output = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(output), self.java.stdout)
@@ -208,7 +208,7 @@ async def until_ready(torchserve: TorchServe) -> None:
 
 def _did_not_start(torchserve: TorchServe, what: str) -> BackendError:
     log.error("TorchServe did not start; the end of its log:\n%s", "\n".join(torchserve.last_lines))
-    return BackendError(f"TorchServe did not start: {what}; the server's log has the last that it said.")
+    return BackendError(f"TorchServe did not start: {what}; the server's log has the end of its output.")
 
 
 async def _worker_status(torchserve: TorchServe) -> tuple[str, int]:

@@ -25,7 +25,7 @@ LOST = 70
 
 
 def start_torchserve(config: WorkerConfig) -> TorchServe:
-    """TorchServe, started as the front told the bridge to; it is not ready yet.
+    """TorchServe, started with the settings that the bridge was given; it is not ready yet.
 
     Raises:
         BackendError: it cannot be started.

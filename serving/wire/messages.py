@@ -1,4 +1,4 @@
-"""What the front and a worker say to each other: msgpack frames over a Unix socket pair.
+"""What the front and a worker send each other: msgpack frames over a Unix socket pair.
 
 A frame is a 32-bit little-endian length and that many bytes. Times are `time.monotonic()` seconds, one clock for all
 processes of a machine.
@@ -23,7 +23,7 @@ _LENGTH = struct.Struct("<I")
 
 
 class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a worker is told at its start, as JSON in its argument.
+    """What a worker is started with, as JSON in its argument.
 
     Of several `splits` of its `cores` it keeps the fastest; without cores the kernel chooses them.
     """

@@ -24,9 +24,9 @@ class Engine:
 
     Replies go to `deliver`, those of one call of the engine together, on any thread. With `wake` the engine starts no
     threads to run its calls: `wake` is called, on any thread, when there is something to run, and the host then calls
-    `run_next` until that says no. `decoders` further threads decode large bodies; without any, `ask` decodes all.
+    `run_next` until it returns False. `decoders` further threads decode large bodies; without any, `ask` decodes all.
 
-    The slots of `black_box` are the streams', from the first on, and those of who decodes, up to the last.
+    The first slots of `black_box` are those of the streams, the last ones those of the threads that decode.
     """
 
     def __init__(

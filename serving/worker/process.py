@@ -113,7 +113,7 @@ def _die(error: BaseException | None) -> NoReturn:
 
 
 def _load(config: WorkerConfig, connection: socket.socket) -> tuple[Loaded, Ready] | None:
-    """Load the variant; None, once the front was told why, where that cannot be done."""
+    """Load the variant; where that cannot be done, send the front the reason and return None."""
     try:
         return load_variant(
             Path(config.model_dir),
