@@ -14,7 +14,6 @@ from serving.calibration.call_size import fastest_call_tokens, mixed_call
 from serving.calibration.warm_up import Rows, warm_up
 from serving.cpu_plan import Split
 from serving.wire.cost import NO_COST, Cost
-from serving.worker.streams import shares_calls
 
 # Each split is measured this often for so long, with calls of so many tokens; the fastest counts, since others may have
 # had the cores meanwhile, and an engine may prepare itself in the first.
@@ -69,6 +68,11 @@ def load_fastest(
             handler.close()
     assert kept is not None, "this is a bug: a plan has at least one split"
     return _warmed_up(*kept, batch_tokens), speeds
+
+
+def shares_calls(handler: Handler) -> bool:
+    """Whether texts of several requests may have a call of the engine together."""
+    return handler.batches and (handler.session_info is None or handler.session_info.shares_calls)
 
 
 def _warmed_up(split: Split, handler: Handler, batch_tokens: int) -> Loaded:

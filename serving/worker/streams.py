@@ -22,6 +22,7 @@ from serving.logs import place_of
 from serving.wire.black_box import BlackBox
 from serving.wire.cost import NO_COST, Cost
 from serving.wire.messages import BatchDone, Reply, Timings, ToFront
+from serving.worker.loading import shares_calls
 
 log = logging.getLogger("paretoserve.worker")
 
@@ -242,11 +243,6 @@ class Streams:
         if isinstance(job.results[0], Answer):
             return job.results[0]
         return self._handler.finish(job.prepared, np.stack([row for row in job.results if isinstance(row, np.ndarray)]))
-
-
-def shares_calls(handler: Handler) -> bool:
-    """Whether texts of several requests may have a call of the engine together."""
-    return handler.batches and (handler.session_info is None or handler.session_info.shares_calls)
 
 
 def _next_request(queue: Sequence[QueuedText], now: float) -> Picked[QueuedText]:
