@@ -5,7 +5,8 @@ from pathlib import Path
 
 from benchmarks.harness.places import RUNS
 from paretoserve.environments import virtual_environment
-from paretoserve.environments.virtual_environment import Contents, find_python, output_of
+from paretoserve.environments.pythons import find_python, output_of
+from paretoserve.environments.virtual_environment import Contents
 
 ENVIRONMENTS = RUNS / "envs"
 

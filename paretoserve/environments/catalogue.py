@@ -15,14 +15,13 @@ from pathlib import Path
 
 from handlers.backends.catalogue import BACKENDS
 from model_store.errors import EnvironmentUnavailable
+from paretoserve.environments.pythons import find_python, output_of
 from paretoserve.environments.virtual_environment import (
     Contents,
     environment,
     environments_of,
-    find_python,
     interpreter_of,
     made_environment,
-    output_of,
     site_packages_of,
 )
 
@@ -109,14 +108,14 @@ def environment_name(backend: str) -> str:
 def create_environment(backend: str, python: str | None = None) -> Path:
     """Make the environment of a backend unless it is there already; its interpreter.
 
-    Made by `python` (a name on the PATH or a path), by ours unless told otherwise, and where the engine does not run
+    Made by `python` (a name or a path), by ours unless told otherwise, and where the engine does not run
     on ours by the newest that it runs on.
 
     Raises:
         EnvironmentUnavailable: there is none for it, no Python fits, or a package cannot be installed.
     """
     name = environment_name(backend)
-    base = _python_of(name) if python is None else _checked_python(name, find_python(python))
+    base = python_of(name) if python is None else _checked_python(name, find_python(python))
     return environment(name, _contents(name), environments_folder(), base)
 
 
@@ -202,7 +201,12 @@ def _our_packages() -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _python_of(name: str) -> Path:
+def python_of(name: str) -> Path:
+    """The Python that makes an environment unless told otherwise: ours, or the newest that its engine runs on.
+
+    Raises:
+        EnvironmentUnavailable: the engine does not run on ours, and no other is on this machine.
+    """
     newest = ENGINES[name].newest_python
     if newest is None or sys.version_info[:2] <= newest:
         return Path(sys.executable)
@@ -210,8 +214,8 @@ def _python_of(name: str) -> Path:
         return find_python(f"python{_dotted(newest)}")
     except EnvironmentUnavailable as exc:
         raise EnvironmentUnavailable(
-            f"The engine of {name!r} runs on Python {_dotted(newest)} at most, and there is no python{_dotted(newest)} "
-            f"on the PATH; install it, or name one: paretoserve env create {name} --python PATH."
+            f"The engine of {name!r} runs on Python {_dotted(newest)} at most, and no python{_dotted(newest)} "
+            f"was found; install it, or name one: paretoserve env create {name} --python PATH."
         ) from exc
 
 

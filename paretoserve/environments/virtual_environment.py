@@ -86,27 +86,6 @@ def site_packages_of(made: Path) -> Path:
     return next((made / "lib").glob("python*/site-packages"))
 
 
-def find_python(name: str) -> Path:
-    """The first Python of this name on the PATH that runs (a version manager's shim may stand for nothing), or a path.
-
-    Raises:
-        EnvironmentUnavailable: there is none.
-    """
-    folders = [""] if os.sep in name else os.environ.get("PATH", "").split(os.pathsep)
-    for folder in folders:
-        candidate = shutil.which(name, path=folder or None)
-        if candidate and (real := output_of(Path(candidate), "import sys; print(sys.executable)")):
-            return Path(real)
-    where = "" if os.sep in name else " on the PATH"
-    raise EnvironmentUnavailable(f"There is no {name}{where} that runs; install it.")
-
-
-def output_of(interpreter: Path, code: str) -> str:
-    """What a line of Python prints; nothing where the interpreter does not run."""
-    done = subprocess.run([interpreter, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
-    return done.stdout.strip() if done.returncode == 0 else ""
-
-
 def _digest(*told: str) -> str:
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 

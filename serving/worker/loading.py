@@ -17,7 +17,6 @@ from serving.calibration.texts import Rows, mixed_call, typical_lengths
 from serving.calibration.warm_up import warm_up
 from serving.cpu_plan import StreamSplit
 from serving.wire.cost import NO_COST, Cost
-from serving.worker.streams import shares_calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,11 @@ def load_fastest(
 def _placement(backend: str, cores: tuple[int, ...], split: StreamSplit) -> Placement:
     device = BACKENDS[backend].device if backend in BACKENDS else "cpu"
     return Placement(device, cores, split.streams, split.threads_per_stream)
+
+
+def shares_calls(handler: Handler) -> bool:
+    """Whether texts of several requests may have a call of the engine together."""
+    return handler.batches and (handler.session_info is None or handler.session_info.shares_calls)
 
 
 def _warmed_up(split: StreamSplit, handler: Handler, batch_tokens: int, lengths: Sequence[int]) -> Loaded:

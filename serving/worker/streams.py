@@ -22,6 +22,7 @@ from serving.wire.black_box import BlackBox
 from serving.wire.cost import NO_COST, Cost
 from serving.wire.messages import BatchDone, Reply
 from serving.worker.job import Job, QueuedText, answer_reply, error_reply, expired_reply, jobs_of, texts_of
+from serving.worker.loading import shares_calls
 
 log = logging.getLogger("paretoserve.worker")
 
@@ -199,11 +200,6 @@ class Streams:
         if isinstance(job.results[0], Answer):
             return job.results[0]
         return self._handler.finish(job.prepared, [one for one in job.results if isinstance(one, np.ndarray)])
-
-
-def shares_calls(handler: Handler) -> bool:
-    """Whether texts of several requests may have a call of the engine together."""
-    return handler.batches and (handler.session_info is None or handler.session_info.shares_calls)
 
 
 def _next_request(queue: Sequence[QueuedText], now: float) -> Picked[QueuedText]:

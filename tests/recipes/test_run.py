@@ -74,6 +74,8 @@ def test_lengths_of_the_train_split_are_kept(tmp_path: Path) -> None:
 def test_a_variant_made_of_a_variant_names_its_parent(tmp_path: Path) -> None:
     checkpoint = tiny_checkpoint(tmp_path / "sparse", shape=tiny_shape(heads=(1, 2)))
     technique = Technique(recipe="sparse:90")
-    manifest = Manifest(model="m", variant="sparse-90", technique=technique, labels=["a"], max_tokens=64)
+    manifest = Manifest(
+        model="m", variant="sparse-90", technique=technique, task_settings={"labels": ["a"]}, max_tokens=64
+    )
     write_manifest(manifest, checkpoint)
     assert run(checkpoint, tmp_path / "int8", Recipe((), "int8")).parent == "sparse-90"

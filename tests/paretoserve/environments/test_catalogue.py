@@ -26,7 +26,7 @@ from paretoserve.environments.catalogue import (
     is_installed,
     remove_environment,
 )
-from paretoserve.environments.virtual_environment import output_of
+from paretoserve.environments.pythons import output_of
 from paretoserve.hosts.endpoint import describe_variants
 from paretoserve.hosts.process import running_server
 from tests.environments import created, use_only
@@ -131,7 +131,7 @@ def test_an_engine_that_needs_an_older_python_than_there_is_says_so(
 ) -> None:
     monkeypatch.setitem(ENGINES, "deepsparse", Engine("deepsparse", "deepsparse", newest_python=(3, 2)))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EnvironmentUnavailable, match=r"Python 3\.2 at most, and there is no python3\.2 on the PATH"):
+    with pytest.raises(EnvironmentUnavailable, match=r"Python 3\.2 at most, and no python3\.2 was found; install"):
         create_environment("deepsparse")
     with pytest.raises(
         EnvironmentUnavailable, match=r"and the environment of 'deepsparse' needs 3\.11 and at most 3\.2"
@@ -170,7 +170,7 @@ def test_an_image_can_hold_the_front_beside_each_engine(name: str) -> None:
 
 def test_locks_are_installed_with_the_package() -> None:
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
-    assert data["paretoserve"] == ["requirements/*.txt"]
+    assert data["paretoserve.environments"] == ["requirements/*.txt"]
 
 
 # Real engines

@@ -14,18 +14,16 @@ import psutil
 import pytest
 
 from model_store.errors import EnvironmentUnavailable
+from paretoserve.environments.pythons import output_of
 from paretoserve.environments.virtual_environment import (
     Contents,
     environment,
-    find_python,
     interpreter_of,
     is_ready,
     made_environment,
-    output_of,
 )
 
 OURS = Path(sys.executable)
-VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def executable(file: Path, script: str) -> Path:
@@ -219,18 +217,3 @@ def test_ctrl_c_leaves_nothing_behind(
     assert installing
     assert not any(one.is_running() for one in installing)
     assert list(folder.iterdir()) == []
-
-
-def test_a_shim_that_stands_for_nothing_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shim = executable(tmp_path / "shims" / f"python{VERSION}", "exit 127")
-    real = executable(tmp_path / "real" / f"python{VERSION}", f'exec "{sys.executable}" "$@"')
-    monkeypatch.setenv("PATH", f"{shim.parent}:{real.parent}:/bin:/usr/bin")
-    assert find_python(f"python{VERSION}") == OURS
-    assert find_python(str(real)) == OURS
-
-
-@pytest.mark.parametrize("name", ["python3.99", "/there/is/no/python"])
-def test_a_python_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EnvironmentUnavailable, match=rf"There is no {name}.* that runs"):
-        find_python(name)

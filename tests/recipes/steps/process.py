@@ -9,6 +9,7 @@ import json
 import sys
 from pathlib import Path
 
+from handlers.tasks.text_classification import TextClassification
 from networks.config import read_shape
 from recipes.data.rows import load_data
 from recipes.grammar import parse_recipe
@@ -19,7 +20,7 @@ from recipes.training import loop
 
 def main(recipe: str, checkpoint: Path, data: str, work: Path, seed: int) -> None:
     loop.SAVE_EVERY_S = 0.0
-    train = load_data(data, read_shape(checkpoint).labels).train
+    train = load_data(data, TextClassification(read_shape(checkpoint).labels).target).train
     assert train is not None
 
     def report(what: str, done: float) -> None:
