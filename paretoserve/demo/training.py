@@ -15,7 +15,7 @@ from paretoserve.demo.task import LABELS, Example
 from paretoserve.terminal.progress import Report
 
 WIDTH, HEAD_SIZE, MAX_TOKENS = 128, 32, 64
-BATCH, LEARNING_RATE = 64, 1.5e-3
+BATCH, LEARNING_RATE = 64, 1.2e-3
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 

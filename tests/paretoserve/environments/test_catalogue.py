@@ -170,7 +170,7 @@ def test_an_image_can_hold_the_front_beside_each_engine(name: str) -> None:
 
 def test_locks_are_installed_with_the_package() -> None:
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
-    assert data["paretoserve"] == ["requirements/*.txt"]
+    assert data["paretoserve.environments"] == ["requirements/*.txt"]
 
 
 # Real engines
