@@ -1,6 +1,9 @@
 """`paretoserve demo`."""
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from paretoserve.commands import options
 from paretoserve.terminal.printing import print_report
@@ -8,10 +11,11 @@ from paretoserve.terminal.printing import print_report
 
 def demo(
     out: options.Out = Path("demo"),
-    users: options.Users = "4,8,16,32,64",
+    users: options.Users = "auto",
+    steps: Annotated[int, typer.Option(min=1, help="Training steps of each model; fewer teach it less.")] = 280,
 ) -> None:
     """Train a small model on a generated task, build variants of it, compare them, and print the report's path."""
     from paretoserve.demo.run import run_demo
 
-    report = run_demo(out, options.parse_levels(users))
+    report = run_demo(out, options.parse_levels(users), steps)
     print_report(report, out)

@@ -17,8 +17,8 @@ from recipes.training.loop import TrainingSettings
 from recipes.training.loop import train as train_model
 from recipes.work.progress import Progress
 
-WIDTH, HEAD_SIZE, MAX_TOKENS = 128, 32, 128
-BATCH, LEARNING_RATE = 64, 1.5e-3
+WIDTH, HEAD_SIZE, MAX_TOKENS = 128, 32, 64
+BATCH, LEARNING_RATE = 64, 1.2e-3
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 

@@ -14,7 +14,8 @@ import pytest
 from docs.generate import DOCS
 from tests.docker.containers import build_images, docker, need_engine
 from tests.serving.front_server import until
-from tests.test_docs import blocks, store_of_the_pages
+from tests.shown import blocks
+from tests.test_docs import store_of_the_pages
 from tests.tiny import TEXTS
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(900)]

@@ -28,7 +28,7 @@ from tests.examples.manifests import (
     misfits,
     plain,
 )
-from tests.test_docs import blocks
+from tests.shown import blocks
 
 PAGE = DOCS / "kubernetes.md"
 PLAIN = plain()

@@ -22,7 +22,7 @@ from paretoserve.builds.package import package_for_torchserve
 from paretoserve.candidates.candidate import parse_candidate
 from tests.handlers.variants import copy_of, opened, write_code
 from tests.serving.front_server import until
-from tests.test_docs import ask, blocks, body_shape, exchanges
+from tests.shown import ask, blocks, body_shape, exchanges
 from tests.torchserve import torchserve_python
 
 PAGE = DOCS / "torchserve.md"
