@@ -24,7 +24,8 @@ Layout = Literal["packed", "padded"]
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
     """How well an artifact does its task on `n` labelled rows, asked one at a time.
 
-    `metric` is the task's, a share from 0 to 1; `correct` is how many rows were right where it counts those.
+    `value` is on the scale of the task's `metric`, more is better; `correct` is how many rows were right where it
+    counts those.
     """
 
     dataset: str

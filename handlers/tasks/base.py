@@ -29,7 +29,7 @@ class TextTensor:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How good answers are, a share from 0 to 1; `correct` where it counts right ones."""
+    """How good answers are, on the scale of the task's metric: more is better. `correct` where it counts right ones."""
 
     value: float
     correct: int | None = None

@@ -104,7 +104,7 @@ def test_the_manifest_names_the_task_and_its_quality_under_its_metric(served: Se
     quality = served.artifact.quality
     assert quality is not None
     assert (quality.metric, quality.n) == (served.task.metric, len(served.case.targets))
-    assert 0 <= quality.value <= 1
+    assert quality.value <= 1
 
 
 def test_over_http_the_quality_is_that_of_the_manifest(served: Served) -> None:
