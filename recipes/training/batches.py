@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from model_store.rows import Row
+from recipes.data.tokens import encode_all
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,7 +10,7 @@ from recipes.work.progress import part_of
 
 def test_seconds_add_up_over_runs_that_were_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(folder.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(folder, "time", SimpleNamespace(monotonic=lambda: now[0]))
     first = Clock(tmp_path / "seconds")
     report = first.around(lambda what, done: None)
     now[0] = 130.0
