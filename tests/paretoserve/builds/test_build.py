@@ -6,7 +6,7 @@ import pytest
 
 from handlers.backends.base import Placement
 from handlers.handler import golden_logits, load_handler
-from model_store.errors import EnvironmentUnavailable, ParetoServeError
+from model_store.errors import DataError, EnvironmentUnavailable, ParetoServeError
 from model_store.manifest import read_manifest, verify_artifact
 from model_store.rows import Row, Split
 from networks.checkpoint import load_checkpoint
@@ -27,6 +27,20 @@ def test_a_built_variant_has_an_artifact_for_every_engine_with_its_quality(tiny_
         assert artifact.quality.n == 6
         assert artifact.quality.correct is not None
         assert (artifact.quality.metric, artifact.quality.value) == ("accuracy", artifact.quality.correct / 6)
+
+
+def test_a_variant_says_how_it_was_made_and_how_long_texts_are(tiny_store: Path) -> None:
+    manifest = read_manifest(tiny_store / "tiny" / "dense")
+    assert (manifest.technique.recipe, manifest.lineage) == ("dense", [])
+    assert len(manifest.token_lengths) == 32
+    assert 0 < manifest.token_lengths[0] < manifest.token_lengths[-1] <= manifest.max_tokens
+
+
+def test_data_without_a_train_split_is_told_before_anything_is_built(tiny_data: Path, tmp_path: Path) -> None:
+    checkpoint = tiny_checkpoint(tmp_path / "tiny")
+    with pytest.raises(DataError, match=r"^Recipe 'int8' needs a train split, .*, or --calibrate-on-evaluation"):
+        build(BuildRequest(str(checkpoint), str(tiny_data), ("dense", "int8"), tmp_path / "store"))
+    assert not (tmp_path / "store").exists()
 
 
 def test_every_file_of_an_artifact_and_the_tokenizer_are_under_its_hash(tiny_store: Path) -> None:

@@ -1,14 +1,16 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from recipes.work import folder
 from recipes.work.folder import Clock, fingerprint, write_whole
 from recipes.work.progress import part_of
 
 
 def test_seconds_add_up_over_runs_that_were_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr(folder, "time", SimpleNamespace(monotonic=lambda: now[0]))
     first = Clock(tmp_path / "seconds")
     report = first.around(lambda what, done: None)
     now[0] = 130.0
