@@ -112,7 +112,8 @@ class ServedVariant:
         if timeout_s == math.inf:  # a timer for every request would cost without use
             return await self._answered(ask)
         try:
-            return await asyncio.wait_for(self._answered(ask), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await self._answered(ask)
         except TimeoutError as exc:
             raise DeadlineExceeded("The deadline of this request passed before its answer was there.") from exc
 
@@ -148,7 +149,8 @@ class ServedVariant:
         """Until a replica is ready, for as long as one is to be expected."""
         if len(self._replicas) > 1 and not self.draining:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._any_ready.wait(), tuning.STRANDED_S)
+                async with asyncio.timeout(tuning.STRANDED_S):
+                    await self._any_ready.wait()
 
     def _on_ready(self, ready: Ready) -> None:
         self._gate.calibrate(ready.cost, ready.call_tokens, ready.streams * len(self._replicas))
