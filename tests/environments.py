@@ -1,14 +1,26 @@
 """Environments of the real engines, made on first use and kept in the clone: some take minutes to make."""
 
+import os
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from handlers.backends.catalogue import BACKENDS
 from model_store.errors import EnvironmentUnavailable
-from paretoserve.environments.catalogue import create_environment, environment_name, python_of
+from paretoserve.environments.catalogue import ENGINES, create_environment, environment_name, python_of
 
 FOLDER = Path(__file__).parents[1] / ".envs"
+
+
+def needs_environment(backend: str) -> bool:
+    """Whether tests run a backend in its environment, which takes long to make: where our own interpreter has not got
+    the engine, and everywhere with PARETOSERVE_TEST_ENVIRONMENTS=all."""
+    name = BACKENDS[backend].environment if backend in BACKENDS else None
+    if name is None:
+        return False
+    return os.environ.get("PARETOSERVE_TEST_ENVIRONMENTS") == "all" or find_spec(ENGINES[name].module) is None
 
 
 def created(backend: str) -> Path:
