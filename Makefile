@@ -14,7 +14,7 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-IMAGES := onnxruntime openvino torch deepsparse torchserve load
+IMAGES := onnxruntime openvino torch transformers deepsparse torchserve load
 # What the container engine needs to build, e.g. --network host.
 export DOCKER_BUILD ?=
 
@@ -56,12 +56,12 @@ check: setup ## Lint, types, and generated documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m paretoserve.docs_tables --check
+	$(BIN)/python -m docs.generate --check
 
 format: setup ## Format the code and write the generated documentation anew
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/python -m paretoserve.docs_tables
+	$(BIN)/python -m docs.generate
 
 clean: ## Remove the virtual environments and caches
 	rm -rf $(VENV) .envs .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -52,7 +52,7 @@ def peers(
 
 @app.command()
 def overhead(rounds: Rounds = 3, seconds: Seconds = 10.0, clients: Clients = 16, out: Out = RESULTS) -> None:
-    """Our server beside the engine alone: requests a second, and what a lone client waits longer."""
+    """Our server beside the engine alone: requests a second, and how much longer one client waits."""
     from benchmarks.measures.overhead import measure_overhead
 
     _write(measure_overhead(rounds, seconds, clients), out)
@@ -112,6 +112,28 @@ def sparse(rounds: Rounds = 5, seconds: Seconds = 10.0, out: Out = RESULTS) -> N
     from benchmarks.measures.sparse import measure_sparse
 
     _write(measure_sparse(rounds, seconds), out)
+
+
+@app.command()
+def against(
+    old: Annotated[Path, typer.Option(help="Folder of a clone of the project at the older commit.")],
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs of old and new; an interval of 95 % takes six.")] = 12,
+    seconds: Seconds = 2.0,
+    clients: Clients = 16,
+    backend: Annotated[str, typer.Option(help="The engine that serves.")] = "onnxruntime",
+    out: Out = RESULTS,
+) -> None:
+    """An older commit against this one: requests a second, one client, the front, a start. Exits with 1 if slower."""
+    from benchmarks.measures.against import AgainstPlan, measure_against, regressions
+
+    result = measure_against(old, AgainstPlan(pairs, seconds, clients, backend))
+    _write(result, out)
+    for name, one in result.summary.items():
+        between = "too few pairs for an interval" if one["low"] is None else f"{one['low']:.3f} to {one['high']:.3f}"
+        console.print(f"{name}: {one['old']:.4g}, now {one['new']:.4g}: {one['ratio']:.3f} ({between})", markup=False)
+    if found := regressions(result):
+        errors.print("\n".join(["Slower than before:", *found]), markup=False)
+        raise typer.Exit(1)
 
 
 @app.command()

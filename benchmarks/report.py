@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.harness.places import RESULTS, ROOT
-from benchmarks.harness.results import Result
+from benchmarks.harness.results import Result, spread_text
 
 PAGE = ROOT / "docs" / "performance.md"
 
@@ -16,8 +16,9 @@ HEAD = """# Performance
 What the server adds to its engine, how it compares with other servers, and what it does when it is asked too much.
 Each table is of one run, its ratios are of figures taken side by side in the same round, and given as the median with
 the least and the most of all rounds. Not all are of the same machine: the conditions below each say of which, and
-figures of one do not compare with those of another. `make bench` runs all of it again but what wants the
-images (`make images`); a single benchmark is run by the command under its table.
+figures of one do not compare with those of another. `make bench` runs all of it again but what needs the
+images (`make images`) or a clone at an older commit (`python -m benchmarks against --old CLONE`); a single benchmark is
+run by the command under its table.
 """
 
 
@@ -58,10 +59,6 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def _spread(figure: dict[str, float], digits: int = 2, unit: str = "") -> str:
-    return f"{figure['median']:.{digits}f}{unit} ({figure['least']:.{digits}f}-{figure['most']:.{digits}f})"
-
-
 def _overhead(result: Result) -> str:
     head = (
         "Engine",
@@ -74,11 +71,11 @@ def _overhead(result: Result) -> str:
     rows = [
         (
             backend,
-            _spread(one["requests_per_s"], 0),
-            _spread(one["of_the_engine_packed_in_arrival_order"]),
-            _spread(one["of_the_engine_one_by_one"]),
-            _spread(one["of_the_engine_in_the_best_order"]),
-            _spread(one["over_the_engine_p50_ms"], 2, " ms"),
+            spread_text(one["requests_per_s"], 0),
+            spread_text(one["of_the_engine_packed_in_arrival_order"]),
+            spread_text(one["of_the_engine_one_by_one"]),
+            spread_text(one["of_the_engine_in_the_best_order"]),
+            spread_text(one["over_the_engine_p50_ms"], 2, " ms"),
         )
         for backend, one in result.summary.items()
     ]
@@ -132,8 +129,8 @@ def _kills(result: Result) -> str:
 
 def _cores(result: Result) -> str:
     rows = [
-        ("requests/s", _spread(result.summary["requests_per_s"])),
-        ("requests per second of processor time", _spread(result.summary["requests_per_cpu_s"])),
+        ("requests/s", spread_text(result.summary["requests_per_s"])),
+        ("requests per second of processor time", spread_text(result.summary["requests_per_cpu_s"])),
     ]
     return "The load client shares the second core, which takes a little of it.\n\n" + _table(
         ("Two cores to one", "ratio"), rows
@@ -141,7 +138,7 @@ def _cores(result: Result) -> str:
 
 
 def _front(result: Result) -> str:
-    rows = [(connections, _spread(one, 0)) for connections, one in result.summary.items()]
+    rows = [(connections, spread_text(one, 0)) for connections, one in result.summary.items()]
     return "The HTTP front on one core with a worker behind it that answers at once.\n\n" + _table(
         ("Connections", "requests/s"), rows
     )
@@ -151,15 +148,21 @@ def _peers(result: Result) -> str:
     summary = result.summary
     ours = summary["ours"]
     head = ("Server", "its faster configuration", "requests/s", "ours over it", "p95", "one client, p50")
-    rows = [("**ours**", ours["configuration"], _spread(ours["requests_per_s"], 0), "1", *_times(ours))]
+    rows = [("**ours**", ours["configuration"], spread_text(ours["requests_per_s"], 0), "1", *_times(ours))]
     rows += [
-        (name, one["configuration"], _spread(one["requests_per_s"], 0), _spread(one["ours_over_it"]), *_times(one))
+        (
+            name,
+            one["configuration"],
+            spread_text(one["requests_per_s"], 0),
+            spread_text(one["ours_over_it"]),
+            *_times(one),
+        )
         for name, one in summary["peers"].items()
     ]
     skipped = "".join(f"\nNot measured: {name}: {why}\n" for name, why in result.settings.get("skipped", {}).items())
     return (
-        f"{_spread(summary['ratio_to_fastest_peer'])} times the requests a second of the fastest of them in the same "
-        "round. All serve the same ONNX file with the same settings of the engine, tokenizer and sentences on one "
+        f"{spread_text(summary['ratio_to_fastest_peer'])} times the requests a second of the fastest of them in the "
+        "same round. All serve the same ONNX file with the same settings of the engine, tokenizer and sentences on one "
         f"core to closed-loop clients on another.\n\n{_table(head, rows)}{skipped}"
     )
 
@@ -173,8 +176,8 @@ def _start(result: Result) -> str:
     rows = [
         (
             backend,
-            _spread(one["start_s"], 1, " s"),
-            _spread(one["resident_mib"], 0, " MiB"),
+            spread_text(one["start_s"], 1, " s"),
+            spread_text(one["resident_mib"], 0, " MiB"),
             f"{one['artifact_mib']:.0f} MiB",
         )
         for backend, one in result.summary.items()
@@ -189,9 +192,9 @@ def _containers(result: Result) -> str:
     rows = [
         (
             backend,
-            _spread(one["start_s"], 1, " s"),
-            _spread(one["inside_per_s"], 0),
-            _spread(one["inside_over_outside"]),
+            spread_text(one["start_s"], 1, " s"),
+            spread_text(one["inside_per_s"], 0),
+            spread_text(one["inside_over_outside"]),
         )
         for backend, one in result.summary["backends"].items()
     ]
@@ -213,19 +216,42 @@ def _sparse(result: Result) -> str:
     rows = [
         (
             "itself, dense",
-            _spread(summary["sparse_over_its_own_dense"]),
-            _spread(summary["fixed_sparse_over_its_own_dense"]),
+            spread_text(summary["sparse_over_its_own_dense"]),
+            spread_text(summary["fixed_sparse_over_its_own_dense"]),
         ),
-        ("ONNX Runtime, dense", _spread(summary["sparse_over_dense_onnxruntime"]), "not measured"),
+        ("ONNX Runtime, dense", spread_text(summary["sparse_over_dense_onnxruntime"]), "not measured"),
     ]
     speeds = [
-        (name, *(_spread(one[name], 1) if name in one else "not measured" for one in summary["texts_per_s"].values()))
+        (
+            name,
+            *(spread_text(one[name], 1) if name in one else "not measured" for one in summary["texts_per_s"].values()),
+        )
         for name in summary["texts_per_s"]["sentences"]
     ]
     return (
         f"How much faster DeepSparse is with 90 % of the weights pruned. {result.settings['model']}. The fixed shape "
         f"is {result.settings['fixed']}.\n\n{_table(head, rows)}\n"
         + _table(("Texts/s", "packed sentences", "fixed shape"), speeds)
+    )
+
+
+def _against(result: Result) -> str:
+    head = ("Figure", "old", "new", "new over old", "95 % interval")
+    rows = [
+        (
+            name,
+            f"{one['old']:.4g}",
+            f"{one['new']:.4g}",
+            f"{one['ratio']:.3f}",
+            "too few pairs" if one["low"] is None else f"{one['low']:.3f}-{one['high']:.3f}",
+        )
+        for name, one in result.summary.items()
+    ]
+    old, new = (result.settings[name][:12] for name in ("old", "new"))
+    return (
+        f"Commit {old} against {new} in alternating pairs, each with its own code, on the same variant. Old and new "
+        "are medians; the ratio and its interval are of the pairs (Hodges-Lehmann, Wilcoxon's signed ranks).\n\n"
+        + _table(head, rows)
     )
 
 
@@ -239,6 +265,7 @@ _SECTIONS: dict[str, tuple[str, Callable[[Result], str]]] = {
     "start": ("A start", _start),
     "containers": ("In a container", _containers),
     "sparse": ("Sparse weights", _sparse),
+    "against": ("Against an earlier commit", _against),
 }
 
 

@@ -1,33 +1,36 @@
 """What a worker runs: one variant on one engine, from a request's bytes to an answer's bytes.
 
-A request goes through `prepare` (decode, tokenize), `infer` (the engine, on texts of several requests at once) and
-`finish` (labels, encode). Where the user's own code replaces the model, `run_alone` takes the place of the last two.
-Knows no HTTP, no queue, no metric.
+A request goes through `prepare` (decode, cut into windows of tokens), `infer` (the engine, on windows of several
+requests at once) and `finish` (the task's answer, encoded). Where the user's own code replaces the model, `run_alone`
+takes the place of the last two. Knows no HTTP, no queue, no metric.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from handlers.backends.base import ArtifactFile, Logits, Placement, SessionInfo
-from handlers.backends.catalogue import artifact_name, open_session
-from handlers.open_inference import V2Question, decode_infer, encode_infer
+from handlers.backends.base import ArtifactFile, Placement, SessionInfo
+from handlers.backends.catalogue import artifact_name
+from handlers.golden import check_golden
+from handlers.loading import Parts, load_pipeline
+from handlers.open_inference import V2Request, decode_infer, encode_infer
 from handlers.payloads import codecs
 from handlers.payloads.request import RawRequest
-from handlers.tasks.payload import Question, read_question
-from handlers.tasks.text_classification import TextClassifier
+from handlers.pipeline import Pipeline
+from handlers.tasks.base import AnyTask, Floats
+from handlers.tasks.catalogue import open_task
 from handlers.tokens.packing import Tokens, padding_tokens
 from handlers.tokens.padding import Grid
 from handlers.tokens.tokenizer import TextTokenizer
 from handlers.user_code import Context, UserCode, load_user_code
-from model_store.errors import BackendError, BadInput, GoldenMismatch, ParetoServeError, StoreError
-from model_store.manifest import Artifact, Manifest, contained, verify_artifact
+from model_store.errors import BackendError, BadInput, ParetoServeError, StoreError
+from model_store.manifest import TOKENIZER_FILE, Artifact, Manifest, contained, described, verify_artifact
+from model_store.rows import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +43,20 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request, decoded. `texts` wait for the engine; a request for the user's own model has none.
+    """A request, decoded. `windows` wait for the engine; a request for the user's own model has none.
 
     `timeout_s`, from its arrival, is what its body states; most state none.
     """
 
     request: RawRequest
     data: Any
-    texts: tuple[Tokens, ...] = ()
+    windows: tuple[Tokens, ...] = ()
     timeout_s: float = math.inf
 
     @property
     def truncated(self) -> tuple[int, ...]:
-        return tuple(i for i, tokens in enumerate(self.texts) if tokens.truncated)
+        """The inputs that were cut, by index; a task that makes several windows of an input cuts none."""
+        return tuple(i for i, tokens in enumerate(self.windows) if tokens.truncated)
 
 
 @dataclass(slots=True)
@@ -67,12 +71,17 @@ class Handler:
 
     @property
     def batches(self) -> bool:
-        """Whether texts of several requests may share a call of the engine."""
+        """Whether windows of several requests may share a call of the engine."""
         return not self.user.replaces_the_model
 
     @property
     def session_info(self) -> SessionInfo | None:
-        return self.model.session.info if isinstance(self.model, TextClassifier) else None
+        return self.model.session.info if isinstance(self.model, Pipeline) else None
+
+    @property
+    def tokenizer(self) -> TextTokenizer:
+        """That of the built-in model, for texts of the server's own; a user's own model has none."""
+        return self.model.tokenizer  # type: ignore[no-any-return]
 
     @property
     def width_step(self) -> int:
@@ -81,11 +90,11 @@ class Handler:
 
     @property
     def grid(self) -> Grid | None:
-        """The shapes of a padded artifact's calls, which have a row for each text; None where texts are packed."""
-        return self.model.grid if isinstance(self.model, TextClassifier) else None
+        """The shapes of a padded artifact's calls, which have a row for each window; None where these are packed."""
+        return self.model.grid if isinstance(self.model, Pipeline) else None
 
     def prepare(self, request: RawRequest) -> Prepared:
-        """Decode and tokenize.
+        """Decode a request and cut it into windows.
 
         Raises:
             BadInput: the request cannot be understood.
@@ -93,13 +102,17 @@ class Handler:
         if request.protocol == "v2":
             if not self.batches:
                 raise BadInput("This variant runs its own model_fn or predict_fn; ask it at /invocations.")
-            asked = decode_infer(request.body, request.json_length)
-            return Prepared(request, asked, self._tokenize(asked.question), asked.timeout_s)
+            infer_request = decode_infer(request.body, request.json_length, self._task)
+            return Prepared(request, infer_request, self._windows(infer_request.asked), infer_request.timeout_s)
         payload = self._decode(request)
         if not self.batches:
             return Prepared(request, payload)
-        question = read_question(payload)
-        return Prepared(request, question, self._tokenize(question))
+        asked = self._task.read(payload)
+        return Prepared(request, asked, self._windows(asked))
+
+    @property
+    def _task(self) -> AnyTask:
+        return self.model.task  # type: ignore[no-any-return]
 
     def _decode(self, request: RawRequest) -> Any:
         if self.user.input_fn is None:
@@ -114,29 +127,29 @@ class Handler:
         except Exception as exc:
             raise BadInput(f"The variant's own input_fn refused the body: {type(exc).__name__}: {exc}") from exc
 
-    def _tokenize(self, question: Question) -> tuple[Tokens, ...]:
-        return tuple(self.model.tokenize(question))
+    def _windows(self, asked: Any) -> tuple[Tokens, ...]:
+        return tuple(self._task.windows(asked, self.tokenizer))
 
-    def infer(self, rows: Sequence[Sequence[Tokens]]) -> Logits:
-        """Logits (texts, labels) of texts laid out in rows; raises BackendError."""
+    def infer(self, rows: Sequence[Sequence[Tokens]]) -> list[Floats]:
+        """What the network gives for each window, an array each, of windows laid out in rows; raises BackendError."""
         return self.model.infer(rows)  # type: ignore[no-any-return]
 
     def padding_tokens(self, rows: Sequence[Sequence[Tokens]]) -> int:
-        """How many tokens `infer` adds to these texts."""
+        """How many tokens `infer` adds to these windows."""
         if self.grid is None:
             return padding_tokens(rows, self.width_step)
-        lengths = [len(text) for row in rows for text in row]
+        lengths = [len(window) for row in rows for window in row]
         return self.grid.tokens(len(lengths), max(lengths)) - sum(lengths)
 
-    def finish(self, prepared: Prepared, logits: Logits) -> Answer:
-        """The answer to one request, from the logits (its texts, labels) that came back for it."""
-        if isinstance(prepared.data, V2Question):
-            # The protocol has one row per text, however the texts were sent.
-            predictions = self.model.answer(replace(prepared.data.question, shape="list"), logits)
+    def finish(self, prepared: Prepared, outputs: Sequence[Floats]) -> Answer:
+        """The answer to one request, from what came back for each of its windows."""
+        data, windows = prepared.data, prepared.windows
+        if isinstance(data, V2Request):
+            answers = self._task.answer(data.asked, windows, outputs)
             name = self.served_as or self.manifest.variant
-            body, kind, json_length = encode_infer(prepared.data, predictions, logits, name)
+            body, kind, json_length = encode_infer(data, self._task, answers, outputs, name)
             return Answer(body, kind, json_length, prepared.truncated)
-        body, kind = self._encode(self.model.answer(prepared.data, logits), prepared.request.accept)
+        body, kind = self._encode(self._task.answer(data, windows, outputs), prepared.request.accept)
         return Answer(body, kind, truncated=prepared.truncated)
 
     def run_alone(self, prepared: Prepared) -> Answer:
@@ -166,7 +179,7 @@ class Handler:
             return (bytes(body), kind) if isinstance(body, bytes | bytearray) else (codecs.encode_json(body), kind)
 
     def close(self) -> None:
-        if isinstance(self.model, TextClassifier):
+        if isinstance(self.model, Pipeline):
             self.model.session.close()
 
 
@@ -193,7 +206,7 @@ def load_handler(
         BackendError: the engine, or the user's code, failed to load.
         GoldenMismatch: the engine runs, but answers differently from when the variant was built.
     """
-    user = load_user_code(model_dir, Context(str(model_dir), msgspec.to_builtins(manifest)))
+    user = load_user_code(model_dir, Context(str(model_dir), described(manifest)))
     if user.model_fn is not None:
         with _translated("model_fn"):
             return Handler(manifest, user.model_fn(str(model_dir)), user)
@@ -205,35 +218,25 @@ def load_handler(
         )
     file = verify_artifact(artifact, model_dir) if verify else contained(model_dir, artifact.file)
     loaded = ArtifactFile(file, artifact.precision, artifact.layout, manifest.max_tokens)
-    session = open_session(backend, loaded, placement)
-    manifest = _narrowed(manifest, session.info.grid)
-    tokenizer = TextTokenizer(contained(model_dir, "tokenizer.json"), manifest.max_tokens)
-    handler = Handler(manifest, TextClassifier(session, tokenizer, manifest.labels), user)
-    check_golden(handler, artifact)
+    task = open_task(manifest.task, manifest.task_settings)
+    pipeline = load_pipeline(Parts(loaded, contained(model_dir, TOKENIZER_FILE), task), backend, placement)
+    # A graph of a fixed width cuts texts sooner than the manifest says.
+    manifest = msgspec.structs.replace(manifest, max_tokens=pipeline.tokenizer.max_tokens)
+    handler = Handler(manifest, pipeline, user)
+    _check_golden_inputs(handler, artifact)
     return handler
 
 
-def _narrowed(manifest: Manifest, grid: Grid | None) -> Manifest:
-    """The manifest with texts cut at the width that a graph fixes, if it fixes one."""
-    width = grid.width if grid else None
-    return msgspec.structs.replace(manifest, max_tokens=min(manifest.max_tokens, width or manifest.max_tokens))
+def golden_logits(handler: Handler) -> list[list[float]]:
+    """What the network gives for each of a handler's golden inputs, each asked alone."""
+    return [handler.model.ask(Row(one.text, one.text_pair, None))[0] for one in handler.manifest.golden]
 
 
-def golden_logits(handler: Handler) -> Logits:
-    """The logits (golden inputs, labels) of a handler's golden inputs, each asked alone."""
-    tokenizer = handler.model.tokenizer
-    rows = [handler.infer([[tokenizer(one.text, one.text_pair)]]) for one in handler.manifest.golden]
-    return np.concatenate(rows) if rows else np.zeros((0, len(handler.manifest.labels)), np.float32)
-
-
-def check_golden(handler: Handler, artifact: Artifact) -> None:
+def _check_golden_inputs(handler: Handler, artifact: Artifact) -> None:
     if not artifact.golden_logits:
         return
-    expected, found = np.array(artifact.golden_logits, np.float32), golden_logits(handler)
-    for one, want, got in zip(handler.manifest.golden, expected, found, strict=True):
-        if np.abs(want - got).max() > artifact.golden_tolerance:
-            raise GoldenMismatch(
-                f"Golden input {one.text!r} of variant {handler.manifest.variant!r} should give the logits "
-                f"{want.round(4).tolist()} and gives {got.round(4).tolist()} (tolerance {artifact.golden_tolerance}); "
-                "this engine or processor computes differently: build the variant again on it."
-            )
+    manifest, found = handler.manifest, golden_logits(handler)
+    for one, want, got in zip(manifest.golden, artifact.golden_logits, found, strict=True):
+        what = f"Golden input {one.text!r} of variant {manifest.variant!r}"
+        what_to_do = "this engine or processor computes differently: build the variant again on it"
+        check_golden(what, want, got, artifact.golden_tolerance, what_to_do)

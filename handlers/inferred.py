@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from handlers.onnx_folder import EXPORT, export_artifacts, export_labels, export_max_tokens, is_export
+from handlers.onnx_folder import EXPORT, export_artifacts, is_export
+from handlers.published_config import config_labels, config_max_tokens, is_sequence_classifier
 from model_store.errors import StoreError, UnsupportedCheckpoint
-from model_store.manifest import MANIFEST_FILE, TOKENIZER_FILE, Artifact, Manifest, Technique, read_manifest
-from networks.config import read_config
+from model_store.manifest import MANIFEST_FILE, TOKENIZER_FILE, Artifact, Layout, Manifest, Technique, read_manifest
+from networks.config import read_shape
 
 USER_CODE = "code/inference.py"
 _WEIGHTS = "model.safetensors"
@@ -25,28 +26,25 @@ def inferred_manifest(folder: Path) -> Manifest:
     """The manifest of a folder without one: an ONNX export, a plain Hugging Face checkpoint, or a user's own code.
 
     Nothing was measured, so it holds no quality and no golden inputs. An export goes before the checkpoint that it was
-    made of, whose architecture may be one that we do not know.
+    made of. A checkpoint that our own network does not compute is for the library of its makers.
 
     Raises:
         StoreError: the folder is none of these.
-        UnsupportedCheckpoint: it holds a checkpoint of another architecture, and no code that would load it.
+        UnsupportedCheckpoint: it holds a checkpoint that is no classifier of texts, and no code that would load it.
     """
     folder = folder.resolve()
     if is_export(folder):
-        return _manifest(
-            folder,
-            labels=export_labels(folder),
-            max_tokens=export_max_tokens(folder),
-            artifacts=export_artifacts(folder),
-        )
+        return _published_manifest(folder, export_artifacts(folder))
     has_code = (folder / USER_CODE).is_file()
     if all((folder / file).is_file() for file in _CHECKPOINT):
         try:
             return _checkpoint_manifest(folder)
         except UnsupportedCheckpoint:
-            # The user's model_fn may well load what we cannot.
-            if not has_code:
+            # The user's model_fn may well load what our network cannot.
+            if not has_code and not is_sequence_classifier(folder):
                 raise
+            if not has_code:
+                return _published_manifest(folder, {"transformers": _weights(folder, "padded")})
     if has_code:
         return _manifest(folder, labels=[], max_tokens=512, artifacts={})
     raise StoreError(
@@ -57,11 +55,18 @@ def inferred_manifest(folder: Path) -> Manifest:
 
 
 def _checkpoint_manifest(folder: Path) -> Manifest:
-    config = read_config(folder)
-    artifact = Artifact(
-        file=_WEIGHTS, layout="packed", precision="fp32", sha256={}, bytes=(folder / _WEIGHTS).stat().st_size
-    )
-    return _manifest(folder, labels=list(config.labels), max_tokens=config.max_tokens, artifacts={"torch": artifact})
+    config = read_shape(folder)
+    artifacts = {"torch": _weights(folder, "packed")}
+    return _manifest(folder, labels=list(config.labels), max_tokens=config.max_tokens, artifacts=artifacts)
+
+
+def _published_manifest(folder: Path, artifacts: dict[str, Artifact]) -> Manifest:
+    return _manifest(folder, labels=config_labels(folder), max_tokens=config_max_tokens(folder), artifacts=artifacts)
+
+
+def _weights(folder: Path, layout: Layout) -> Artifact:
+    size = (folder / _WEIGHTS).stat().st_size
+    return Artifact(file=_WEIGHTS, layout=layout, precision="fp32", sha256={}, bytes=size)
 
 
 def _manifest(folder: Path, *, labels: list[str], max_tokens: int, artifacts: dict[str, Artifact]) -> Manifest:
@@ -69,7 +74,7 @@ def _manifest(folder: Path, *, labels: list[str], max_tokens: int, artifacts: di
         model=folder.name,
         variant=folder.name,
         technique=Technique(recipe="none"),
-        labels=labels,
+        task_settings={"labels": labels},
         max_tokens=max_tokens,
         artifacts=artifacts,
     )

@@ -2,11 +2,7 @@
 
 import mmap
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
-from model_store.errors import UnsupportedCheckpoint
 from model_store.manifest import TOKENIZER_FILE, Artifact, sha256_of
 
 MODEL = "model.onnx"
@@ -43,38 +39,3 @@ def _precision(file: Path) -> str:
         return "fp32"  # for the engine to refuse
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return "int8" if any(content.find(name) >= 0 for name in _QUANTIZED) else "fp32"
-
-
-def export_labels(folder: Path) -> list[str]:
-    """The labels that `config.json` gives; a model with the default two leaves them out.
-
-    Raises:
-        UnsupportedCheckpoint: it cannot be read.
-    """
-    names = _read(folder / "config.json").get("id2label", {"0": "LABEL_0", "1": "LABEL_1"})
-    try:
-        return [str(names[str(i)]) for i in range(len(names))]
-    except (KeyError, TypeError) as exc:
-        raise UnsupportedCheckpoint(
-            f"config.json of {folder.name!r} has an id2label that does not count its labels from 0."
-        ) from exc
-
-
-def export_max_tokens(folder: Path) -> int:
-    """The longest text: what the model has positions for, or what its tokenizer says where that is less.
-
-    Some models have more positions than texts have tokens, and some tokenizers say a number that means none.
-    """
-    config, tokenizer = folder / "config.json", folder / "tokenizer_config.json"
-    stated = [
-        _read(config).get("max_position_embeddings"),
-        _read(tokenizer).get("model_max_length") if tokenizer.is_file() else None,
-    ]
-    return int(min((limit for limit in stated if isinstance(limit, int | float) and limit > 0), default=512))
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
-    except msgspec.DecodeError as exc:
-        raise UnsupportedCheckpoint(f"{file.name} of {file.parent.name!r} is not a JSON object ({exc}).") from exc

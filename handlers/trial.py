@@ -1,23 +1,24 @@
-"""What an artifact answers: its logits for texts asked one at a time, as a single client would ask.
+"""What an artifact gives for texts that are asked one at a time, as a single client would ask.
 
 Run as `python -m handlers.trial` by the interpreter that will serve the artifact. It reads a `Trial` as JSON from
-standard input and writes a line of JSON for each text, its logits, as soon as it has them; or an error and no more.
+standard input and writes a line of JSON for each text, an `Outcome`, as soon as it has it; or a `Failure` and no more.
 """
 
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
 from handlers.backends.base import ArtifactFile, Placement
-from handlers.backends.catalogue import open_session
-from handlers.tasks.text_classification import TextClassifier
-from handlers.tokens.tokenizer import TextTokenizer
-from model_store.errors import ParetoServeError
+from handlers.loading import Parts, load_pipeline
+from handlers.pipeline import Pipeline
+from handlers.tasks.catalogue import open_task
+from model_store.errors import BadInput, DataError, ParetoServeError
 from model_store.manifest import Layout
+from model_store.rows import Row
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,38 +30,51 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     layout: Layout
     tokenizer: str
     max_tokens: int
-    labels: tuple[str, ...]
+    task: str
+    task_settings: dict[str, Any]
     threads: int
     texts: tuple[tuple[str, str | None], ...]
 
 
+class Outcome(msgspec.Struct, frozen=True, tag=True):
+    """Of one text: the network's numbers, those of all its windows end to end, and the task's answer."""
+
+    logits: list[float]
+    answer: Any
+
+
 class Failure(msgspec.Struct, frozen=True, tag=True):
-    """Why there are no more logits: an error of `model_store.errors` by its name, and its message."""
+    """Why there is no more: an error of `model_store.errors` by its name, and its message."""
 
     error: str
     message: str
 
 
-Line = list[float] | Failure
+Line = Outcome | Failure
 """What is written for each text."""
 
 
-def answers(trial: Trial) -> Iterator[list[float]]:
-    """The logits of each text.
+def run_trial(trial: Trial) -> Iterator[Outcome]:
+    """Ask each text in turn.
 
     Raises:
         BackendError: the engine cannot load the artifact, or failed on a text.
-        StoreError: the tokenizer cannot be read.
+        StoreError: the tokenizer or the task cannot be read.
+        DataError: a text cannot be asked.
     """
     artifact = ArtifactFile(Path(trial.file), trial.precision, trial.layout, trial.max_tokens)
-    session = open_session(trial.backend, artifact, Placement(threads=trial.threads))
-    # A graph of a fixed width cuts texts there, as it will when it is served.
-    width = session.info.grid.width if session.info.grid else None
-    tokenizer = TextTokenizer(Path(trial.tokenizer), min(trial.max_tokens, width or trial.max_tokens))
-    model = TextClassifier(session, tokenizer, trial.labels)
-    for text, text_pair in trial.texts:
-        yield model.infer([[tokenizer(text, text_pair)]])[0].tolist()
-    session.close()
+    parts = Parts(artifact, Path(trial.tokenizer), open_task(trial.task, trial.task_settings))
+    pipeline = load_pipeline(parts, trial.backend, Placement(threads=trial.threads))
+    for text in trial.texts:
+        yield _ask(pipeline, Row(*text, None))
+    pipeline.session.close()
+
+
+def _ask(pipeline: Pipeline, row: Row) -> Outcome:
+    try:
+        return Outcome(*pipeline.ask(row))
+    except BadInput as exc:
+        raise DataError(f"Text {row.text!r} of the data cannot be asked. {exc}") from exc
 
 
 def _write(lines: BinaryIO, line: Line) -> None:
@@ -69,13 +83,13 @@ def _write(lines: BinaryIO, line: Line) -> None:
 
 
 def main() -> None:
-    # Engines print what they like to standard output; that goes to standard error, away from the answers.
+    # Engines print what they like to standard output; that goes to standard error, away from the outcomes.
     with open(os.dup(sys.stdout.fileno()), "wb") as lines:  # noqa: PTH123  a descriptor has no path
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         trial = msgspec.json.decode(sys.stdin.buffer.read(), type=Trial)
         try:
-            for logits in answers(trial):
-                _write(lines, logits)
+            for outcome in run_trial(trial):
+                _write(lines, outcome)
         except ParetoServeError as exc:
             _write(lines, Failure(type(exc).__name__, str(exc)))
 

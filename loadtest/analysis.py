@@ -59,7 +59,7 @@ def throttling_threshold(levels: Sequence[LevelResult], reject_threshold: float 
 
 
 def below_threshold(level: LevelResult, threshold: Threshold) -> bool:
-    """Whether the level lies in the part of the curve where next to nothing is rejected."""
+    """Whether the level lies in the part of the curve where almost nothing is rejected."""
     return level.users <= threshold.at_least
 
 
@@ -84,11 +84,11 @@ def level_at(levels: Sequence[LevelResult], users: int | None) -> LevelResult | 
 
 
 def pareto_front(points: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
-    """Names of the points (p95 in ms, accuracy) that no other beats in one without losing in the other, by p95."""
+    """Names of the points (p95 in ms, quality) that no other beats in one without losing in the other, by p95."""
 
     def dominated(point: tuple[float, float]) -> bool:
-        p95_ms, accuracy = point
-        return any(other != point and other[0] <= p95_ms and other[1] >= accuracy for other in points.values())
+        p95_ms, quality = point
+        return any(other != point and other[0] <= p95_ms and other[1] >= quality for other in points.values())
 
     front = [name for name, point in points.items() if not dominated(point)]
     return tuple(sorted(front, key=lambda name: points[name]))

@@ -2,9 +2,12 @@
 
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from xml.sax.saxutils import escape
 
+import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.typing import RcKeyType
 
@@ -13,7 +16,8 @@ INK, MUTED, LINE, PAPER = "#1f2328", "#656d76", "#d8dee4", "#ffffff"
 # Okabe and Ito's palette for all kinds of colour vision, with a grey for its black, which is the ink of the text, and
 # without its yellow, which is faint on white.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
-MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+# One more marker than colours: counted on side by side, they give 56 different pairs before one comes again.
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<")
 
 STYLE: dict[RcKeyType, Any] = {
     "axes.axisbelow": True,
@@ -46,6 +50,22 @@ _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _PAGE_COLOURS = {INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)", PAPER: "var(--paper)"}
 
 
+@contextmanager
+def chart_style() -> Iterator[None]:
+    """Every figure is drawn and saved under this style; it also makes SVG files reproducible."""
+    with mpl.rc_context(STYLE):
+        yield
+
+
+def colour_of(place: int) -> str:
+    """The colour of the candidate at this place of a report, from 0."""
+    return COLOURS[place % len(COLOURS)]
+
+
+def marker_of(place: int) -> str:
+    return MARKERS[place % len(MARKERS)]
+
+
 def to_png(figure: Figure) -> bytes:
     """The figure at twice the resolution of a screen."""
     stream = io.BytesIO()
@@ -56,7 +76,7 @@ def to_png(figure: Figure) -> bytes:
 def to_svg(figure: Figure, name: str, title: str, description: str) -> str:
     """The figure as an SVG document, the same bytes every time; readers of the screen get title and description.
 
-    Must run under STYLE, as figures are drawn.
+    Must run under `chart_style`, as figures are drawn.
     """
     stream = io.StringIO()
     figure.savefig(stream, format="svg", metadata=_NO_METADATA)

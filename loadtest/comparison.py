@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -9,16 +10,17 @@ from loadtest.analysis import Threshold
 from loadtest.errors import LoadTestError
 from loadtest.levels import LevelResult
 
-SCHEMA = 1
+SCHEMA = 2
 REPORT_FILE = "report.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Accuracy:
-    """How well a variant does its task; `value` is a share between 0 and 1."""
+class Quality:
+    """How well a variant does its task; more is better. `value` is on the scale of the metric."""
 
     value: float
-    metric: str = "accuracy"
+    metric: str
+    """As readers see it: accuracy (a share between 0 and 1), F1, Matthews correlation."""
     n: int | None = None
     """Examples it was measured on."""
     dataset: str | None = None
@@ -34,7 +36,7 @@ class CandidateReport:
     backend: str
     levels: tuple[LevelResult, ...]
     threshold: Threshold
-    accuracy: Accuracy | None = None
+    quality: Quality | None = None
     size_bytes: int | None = None
     parameters: int | None = None
     nonzero: int | None = None
@@ -66,6 +68,10 @@ class _Header(msgspec.Struct):
     schema: int
 
 
+class _Schema1(msgspec.Struct):
+    candidates: list[dict[str, Any]]
+
+
 def read_report(path: Path) -> Report:
     """Read a `report.json`; raises LoadTestError when it is missing, damaged or of a later schema."""
     try:
@@ -78,9 +84,17 @@ def read_report(path: Path) -> Report:
             raise LoadTestError(
                 f"'{path}' has schema {schema} and this version reads up to {SCHEMA}; update ParetoServe to read it."
             )
-        return msgspec.json.decode(data, type=Report)
+        return _from_schema_1(data) if schema == 1 else msgspec.json.decode(data, type=Report)
     except msgspec.DecodeError as error:
         raise LoadTestError(f"'{path}' is damaged ({error}); run the comparison again.") from error
+
+
+def _from_schema_1(data: bytes) -> Report:
+    """In schema 1 the quality of a candidate is called its accuracy."""
+    candidates = msgspec.json.decode(data, type=_Schema1).candidates
+    renamed = [{("quality" if key == "accuracy" else key): one[key] for key in one} for one in candidates]
+    content = msgspec.json.decode(data, type=dict[str, Any])
+    return msgspec.convert({**content, "candidates": renamed, "schema": SCHEMA}, Report)
 
 
 def save_report(report: Report, path: Path) -> None:

@@ -109,7 +109,7 @@ def little_error(users: int, duration_s: float, rows: Sequence[RequestRow]) -> f
 
 
 def summarise_level(window: LevelWindow, rows: Sequence[RequestRow]) -> LevelResult:
-    """Summarise the rows whose answers came inside the window; rows outside it are passed over."""
+    """Summarise the rows whose answers came inside the window; rows outside it are skipped."""
     rows = [row for row in rows if in_window(row, window.t_start_s, window.t_end_s)]
     duration_s = window.t_end_s - window.t_start_s
     ok = [row for row in rows if row.outcome == "ok"]

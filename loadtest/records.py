@@ -37,7 +37,7 @@ class RequestRow(NamedTuple):
 
 
 class LoggedRow(NamedTuple):
-    """A row as it stands in the file: with the level in which its answer came."""
+    """A row of the file: a request with the level in which its answer came."""
 
     level: int
     """Place of the level in the order of visit, from 0."""
@@ -53,7 +53,7 @@ def rows_since(rows: Sequence[RequestRow], t_s: float) -> Sequence[RequestRow]:
 
 
 def classify(status: int, *, retry_after: bool, timed_out: bool, broken: bool) -> Outcome:
-    """Class one answer. `broken` says that the connection failed, whatever status had been read before.
+    """Classify one answer. `broken` says that the connection failed, whatever status had been read before.
 
     Rejected is what an overloaded server says on purpose: 429, or 503 with `Retry-After`.
     """

@@ -6,22 +6,23 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from loadtest.chart_style import to_inline, to_png, to_svg
-from loadtest.charts import Chart, chart_style, draw_charts
-from loadtest.comparison import REPORT_FILE, Accuracy, CandidateReport, Report, read_report, save_report
-from loadtest.summary import caveats, report_common_level, summary_rows, summary_table, verdict
-from loadtest.tables import Table, chart_table, write_levels_csv, write_summary_csv
+from loadtest.chart_parts import Chart
+from loadtest.chart_style import chart_style, to_inline, to_png, to_svg
+from loadtest.charts import draw_charts
+from loadtest.comparison import REPORT_FILE, CandidateReport, Quality, Report, read_report, save_report
+from loadtest.report_tables import Table, chart_table, write_levels_csv, write_summary_csv
+from loadtest.summary import caveats, report_common_level, report_metric, summary_rows, summary_table, verdict
 
 _READING = {
     "response-time": "Lower is better. Only answers count, not rejections; a mark on the upper edge is a throttling "
     "threshold, and a hollow point was measured by a generator too busy to be trusted.",
     "rejected-share": "The scale is stretched below 10 % so that the crossing can be seen.",
     "throughput": "Where a line bends, the endpoint is saturated: more users only wait longer or are rejected.",
-    "accuracy": "A candidate on the line is the most accurate of those that are as fast; grey ones are beaten in both.",
+    "quality": "A candidate on the line is the best of those that are as fast; grey ones are beaten in both.",
 }
 
 
-__all__ = ["Accuracy", "CandidateReport", "Report", "read_report", "render", "summary_rows", "verdict", "write_report"]
+__all__ = ["CandidateReport", "Quality", "Report", "read_report", "render", "summary_rows", "verdict", "write_report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ def _page(report: Report, sections: list[_Section]) -> str:
         summary=Table(header, rows),
         summary_rows=summary_rows(report),
         common_level=report_common_level(report),
+        metric=report_metric(report) or "quality",
         sections=sections,
         caveats=caveats(report),
     )

@@ -18,7 +18,7 @@ class Campaign:
     thinks as usual, with or without `Retry-After`: retrying at once would turn the threshold into a property of the
     retry loop.
 
-    `bodies` is a JSON Lines file; each line is sent as it stands, in a seeded order that all candidates share.
+    `bodies` is a JSON Lines file; each line is sent unchanged, in a seeded order that all candidates share.
     A level ends when it is steady (see `steadiness.is_steady`) or after `max_dwell_s`. Raises LoadTestError on settings
     that cannot be run.
     """

@@ -18,7 +18,7 @@ def is_steady(campaign: Campaign, rows: Sequence[RequestRow], t_start_s: float, 
 
     The rule is that of Triton's perf_analyzer: max/min <= 1.10 over the last three windows; here a window is a third of
     `min_dwell_s`. Few answers scatter by more than that even in a steady state, so with n answers in the smallest
-    sub-window the tolerance is at least 3.31 / sqrt(n). Below 72 answers the median stands in for the p95.
+    sub-window the tolerance is at least 3.31 / sqrt(n). Below 72 answers the median is used instead of the p95.
     """
     if now_s - t_start_s < campaign.min_dwell_s:
         return False

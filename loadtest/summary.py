@@ -3,11 +3,8 @@
 from dataclasses import dataclass
 
 from loadtest.analysis import common_level, level_at, light_level, pareto_front
-from loadtest.comparison import Accuracy, CandidateReport, Report
-
-MISSING = "\N{EN DASH}"
-# Less accuracy than this is what compression is usually allowed to cost.
-_CLOSE = 0.01
+from loadtest.comparison import CandidateReport, Quality, Report
+from loadtest.wording import number, one_point, quality_change, quality_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +12,7 @@ class SummaryRow:
     """One candidate in one line; None where something was not measured."""
 
     name: str
-    accuracy: Accuracy | None
+    quality: Quality | None
     size_mb: float | None
     light_p50_ms: float | None
     """At the smallest number of users that all candidates were measured at."""
@@ -37,14 +34,26 @@ def report_light_level(report: Report) -> int | None:
     return light_level([candidate.levels for candidate in report.candidates])
 
 
+def report_metric(report: Report) -> str | None:
+    """The metric that candidates are compared by, which is that of the first one with a quality."""
+    return next((candidate.quality.metric for candidate in report.candidates if candidate.quality), None)
+
+
+def compared_qualities(report: Report) -> dict[str, Quality]:
+    """The qualities by the report's metric, by candidate; any other metric cannot be compared with it."""
+    metric = report_metric(report)
+    measured = {candidate.name: candidate.quality for candidate in report.candidates}
+    return {name: quality for name, quality in measured.items() if quality and quality.metric == metric}
+
+
 def pareto_points(report: Report) -> dict[str, tuple[float, float]]:
-    """(p95 in ms at the common level, accuracy) of the candidates that have both."""
-    users = report_common_level(report)
+    """(p95 in ms at the common level, quality) of the candidates that have both."""
+    users, qualities = report_common_level(report), compared_qualities(report)
     points = {}
     for candidate in report.candidates:
-        level = level_at(candidate.levels, users)
-        if level is not None and level.p95_ms is not None and candidate.accuracy is not None:
-            points[candidate.name] = (level.p95_ms, candidate.accuracy.value)
+        level, quality = level_at(candidate.levels, users), qualities.get(candidate.name)
+        if level is not None and level.p95_ms is not None and quality is not None:
+            points[candidate.name] = (level.p95_ms, quality.value)
     return points
 
 
@@ -59,7 +68,7 @@ def _row(candidate: CandidateReport, light: int | None, common: int | None, on_f
     light_level_, common_level_ = level_at(candidate.levels, light), level_at(candidate.levels, common)
     return SummaryRow(
         name=candidate.name,
-        accuracy=candidate.accuracy,
+        quality=candidate.quality,
         size_mb=candidate.size_bytes / 1e6 if candidate.size_bytes is not None else None,
         light_p50_ms=light_level_.p50_ms if light_level_ else None,
         light_p95_ms=light_level_.p95_ms if light_level_ else None,
@@ -70,17 +79,6 @@ def _row(candidate: CandidateReport, light: int | None, common: int | None, on_f
     )
 
 
-def number(value: float | None) -> str:
-    """Three significant digits, never in powers of ten; a dash for nothing."""
-    if value is None:
-        return MISSING
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def _percent(accuracy: Accuracy | None) -> str:
-    return f"{accuracy.value:.1%}" if accuracy else MISSING
-
-
 def _users(count: int | None) -> str:
     return "no common level" if count is None else f"{count} user{'s' if count != 1 else ''}"
 
@@ -88,10 +86,10 @@ def _users(count: int | None) -> str:
 def summary_table(report: Report) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """Header and rows as text, for a terminal, a CSV file or a page."""
     light, common = _users(report_light_level(report)), _users(report_common_level(report))
-    metrics = {candidate.accuracy.metric for candidate in report.candidates if candidate.accuracy}
+    metrics = {candidate.quality.metric for candidate in report.candidates if candidate.quality}
     header = (
         "candidate",
-        " / ".join(sorted(metrics)) or "accuracy",
+        " / ".join(sorted(metrics)) or "quality",
         "size, MB",
         f"p50 at {light}, ms",
         f"p95 at {light}, ms",
@@ -103,7 +101,7 @@ def summary_table(report: Report) -> tuple[tuple[str, ...], tuple[tuple[str, ...
     rows = tuple(
         (
             row.name,
-            _percent(row.accuracy),
+            quality_text(row.quality),
             number(row.size_mb),
             number(row.light_p50_ms),
             number(row.light_p95_ms),
@@ -122,10 +120,15 @@ def _capacity(candidate: CandidateReport, report: Report) -> tuple[float, float]
     return candidate.threshold.at_least, -(level.p95_ms or 0) if level else 0
 
 
-def _is_accurate(candidate: CandidateReport, report: Report) -> bool:
-    """Whether the accuracy is within a point of the highest; so is one that was not measured."""
-    measured = [other.accuracy.value for other in report.candidates if other.accuracy]
-    return candidate.accuracy is None or candidate.accuracy.value >= max(measured) - _CLOSE
+def _is_good(candidate: CandidateReport, qualities: dict[str, Quality]) -> bool:
+    """Whether the quality is within a point of the highest, which is what compression is usually allowed to cost.
+
+    A candidate whose quality was not measured counts as good.
+    """
+    if candidate.name not in qualities:
+        return True
+    values = [quality.value for quality in qualities.values()]
+    return qualities[candidate.name].value >= max(values) - one_point(values)
 
 
 def _holds(candidate: CandidateReport) -> str:
@@ -150,42 +153,32 @@ def _speed(ratio: float) -> str:
     )
 
 
-def _accuracy_change(best: Accuracy | None, other: Accuracy | None) -> str:
-    if best is None or other is None or best.metric != other.metric:
-        return ""
-    points = 100 * (best.value - other.value)
-    if abs(points) < 0.05:
-        return f" at the same {best.metric}"
-    return f" at {abs(points):.1f} points {'more' if points > 0 else 'less'} {best.metric}"
-
-
 def verdict(report: Report) -> str:
     """What the numbers say, in a few sentences.
 
-    The best is the one that holds the most users among those whose accuracy is within a point of the highest.
+    The best is the one that holds the most users among those whose quality is within a point of the highest.
     """
     ranked = sorted(report.candidates, key=lambda candidate: _capacity(candidate, report), reverse=True)
-    best = next(candidate for candidate in ranked if _is_accurate(candidate, report))
+    qualities = compared_qualities(report)
+    best = next(candidate for candidate in ranked if _is_good(candidate, qualities))
     if len(ranked) == 1:
         return f"{_holds(best)}."
     first = report.candidates[0]
     other = first if first is not best else ranked[-1]
-    sentences = [f"{_holds(best)}; {_holds(other)}."]
-    users = report_common_level(report)
-    ours, theirs = level_at(best.levels, users), level_at(other.levels, users)
-    if ours and theirs and ours.p95_ms and theirs.p95_ms:
-        speed = _speed(theirs.p95_ms / ours.p95_ms)
-        change = _accuracy_change(best.accuracy, other.accuracy)
-        sentences.append(f"At {_users(users)} {best.name} answers {speed} (p95){change}.")
-    else:
-        sentences.append("No level is held by all candidates, so their response times are not compared.")
+    sentences = [f"{_holds(best)}; {_holds(other)}.", _speed_sentence(best, other, report_common_level(report))]
     if ranked[0] is not best:
-        change = _accuracy_change(ranked[0].accuracy, best.accuracy)
-        sentences.append(f"{_holds(ranked[0])}, but{change}.")
-    front = pareto_front(pareto_points(report))
-    if front:
-        sentences.append(f"On the front of accuracy against p95: {', '.join(front)}.")
+        sentences.append(f"{_holds(ranked[0])}, but{quality_change(ranked[0].quality, best.quality)}.")
+    if front := pareto_front(pareto_points(report)):
+        sentences.append(f"On the front of {report_metric(report)} against p95: {', '.join(front)}.")
     return " ".join(sentences)
+
+
+def _speed_sentence(best: CandidateReport, other: CandidateReport, users: int | None) -> str:
+    ours, theirs = level_at(best.levels, users), level_at(other.levels, users)
+    if not (ours and theirs and ours.p95_ms and theirs.p95_ms):
+        return "No level is held by all candidates, so their response times are not compared."
+    speed = _speed(theirs.p95_ms / ours.p95_ms)
+    return f"At {_users(users)} {best.name} answers {speed} (p95){quality_change(best.quality, other.quality)}."
 
 
 def caveats(report: Report) -> tuple[str, ...]:

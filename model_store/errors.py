@@ -6,6 +6,7 @@
     │   ├── NotAcceptable         no content type it accepts is one of ours
     │   ├── TooLarge              it is over a stated limit
     │   └── DataError             a data file lacks a column, a label, or rows
+    ├── RecipeError               a recipe cannot be read, or one of its steps cannot be done
     ├── UnknownVariant            no such variant is served or stored
     ├── StoreError                a variant on disk cannot be used
     │   ├── DamagedArtifact       a file differs from what its manifest says
@@ -52,6 +53,10 @@ class TooLarge(BadInput):
 
 class DataError(BadInput):
     """A data file lacks a column, a label or rows."""
+
+
+class RecipeError(ParetoServeError):
+    """A recipe cannot be read, or one of its steps cannot be done."""
 
 
 class UnknownVariant(ParetoServeError):

@@ -22,18 +22,22 @@ Layout = Literal["packed", "padded"]
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
-    """How often an artifact is right: `correct` of `n` labelled rows, asked one at a time."""
+    """How well an artifact does its task on `n` labelled rows, asked one at a time.
+
+    `value` is on the scale of the task's `metric`, more is better; `correct` is how many rows were right where it
+    counts those.
+    """
 
     dataset: str
     split: str
-    metric: Literal["accuracy"] = "accuracy"
+    metric: str
     value: float
-    correct: int
+    correct: int | None = None
     n: int
 
 
 class GoldenInput(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One text (or pair) whose logits every artifact of the variant has on record."""
+    """One text (or pair) for which every artifact of the variant has the network's numbers on record."""
 
     text: str
     text_pair: str | None = None
@@ -52,8 +56,9 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True):
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     """One file that one backend loads, with what is known of it.
 
-    `golden_logits` has the shape (golden inputs, labels): this artifact's own answers when it was built.
-    A worker replays them at start and compares to within `golden_tolerance` (absolute, per logit).
+    `golden_logits` has, for each golden input, all numbers that the network gave for it when it was built: for text
+    classification the logits (labels,). A worker asks again at start and compares to within `golden_tolerance`
+    (absolute, per number).
     `sha256` covers every file of the artifact: `file` and `companions` (`model.bin` beside `model.xml`).
     """
 
@@ -87,6 +92,7 @@ class Technique(msgspec.Struct, frozen=True, kw_only=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """`variant.json`: one folder is one variant, and also SageMaker's `/opt/ml/model`.
 
+    `task_settings` are the task's own (`handlers.tasks`), e.g. the labels of a text classification.
     `lineage` are the steps of the recipe in `technique`, in their order. `token_lengths` are the numbers of tokens of
     texts of its data, evenly spaced from the shortest to the longest: what a server measures its engine with.
     """
@@ -94,11 +100,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     schema: int = SCHEMA
     model: str
     variant: str
-    task: Literal["text-classification"] = "text-classification"
+    task: str = "text-classification"
+    task_settings: dict[str, Any]
     technique: Technique
     lineage: list[LineageStep] = []
     parent: str | None = None
-    labels: list[str]
     max_tokens: int
     token_lengths: list[int] = []
     artifacts: dict[str, Artifact] = {}
@@ -120,17 +126,33 @@ def read_manifest(variant_dir: Path) -> Manifest:
     except PermissionError as exc:
         raise StoreError(_UNREADABLE.format(MANIFEST_FILE, variant_dir.name)) from exc
     try:
-        schema = msgspec.json.decode(raw, type=dict[str, Any]).get("schema")
+        fields = msgspec.json.decode(raw, type=dict[str, Any])
+        schema = fields.get("schema")
         if not isinstance(schema, int) or schema > SCHEMA:
             raise UnsupportedManifest(
                 f"{MANIFEST_FILE} of {variant_dir.name!r} has schema {schema!r}; this version of ParetoServe reads "
                 f"up to {SCHEMA}: upgrade ParetoServe, or build the variant again."
             )
-        return msgspec.json.decode(raw, type=Manifest)
+        return msgspec.convert(_upgraded(fields), Manifest)
     except msgspec.DecodeError as exc:
         raise UnsupportedManifest(
             f"{MANIFEST_FILE} of {variant_dir.name!r} is not a manifest ({exc}); build the variant again."
         ) from exc
+
+
+def _upgraded(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a manifest of any schema that is read, in those of the latest."""
+    if fields["schema"] != 1 or "labels" not in fields:
+        return fields
+    # Schema 1 knew text classification alone.
+    kept = {name: value for name, value in fields.items() if name != "labels"}
+    return kept | {"schema": SCHEMA, "task_settings": {"labels": fields["labels"]}}
+
+
+def described(manifest: Manifest) -> dict[str, Any]:
+    """The manifest as plain values for those who read it, the settings of its task among the other fields."""
+    fields: dict[str, Any] = msgspec.to_builtins(manifest)
+    return {**fields.pop("task_settings"), **fields}
 
 
 def write_manifest(manifest: Manifest, variant_dir: Path) -> None:

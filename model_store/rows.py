@@ -1,5 +1,6 @@
 """Labelled examples: what variants are trained and calibrated on, measured on, and loaded with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,21 @@ class Row:
     text: str
     text_pair: str | None
     target: Any
+
+
+@dataclass(frozen=True, slots=True)
+class TargetColumn:
+    """Where a task's data says what is right, and how that is read.
+
+    `kind` is what messages call it; `names` are the usual names of its column, best first. `read` makes the target of
+    a row out of a value; it raises ValueError, with words that go on from "Line 7 of 'dev.tsv' has". `classes` are the
+    task's own names of what a value may be, for data sets that number theirs in another order.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    read: Callable[[Any], Any]
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

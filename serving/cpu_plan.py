@@ -13,7 +13,7 @@ from typing import NamedTuple
 from serving.cgroup import CGROUP, quota_cores
 
 
-class Split(NamedTuple):
+class StreamSplit(NamedTuple):
     """How one worker uses its cores: `streams` calls of the engine at once, `threads_per_stream` threads for each."""
 
     streams: int
@@ -32,8 +32,13 @@ class CpuPlan:
 
     cores: tuple[int, ...]
     workers: int
-    splits: tuple[Split, ...]
+    splits: tuple[StreamSplit, ...]
     by_quota: bool = False
+
+    @property
+    def known_cores(self) -> tuple[int, ...]:
+        """The cores that workers run on; none where the kernel chooses them."""
+        return () if self.by_quota else self.cores
 
     def __str__(self) -> str:
         splits = " or ".join(map(str, self.splits)) + (", whichever is faster" if len(self.splits) > 1 else "")
@@ -51,19 +56,19 @@ def usable_cores(cgroup: Path = CGROUP) -> tuple[int, ...]:
 def make_plan(
     cores: tuple[int, ...], workers: int, streams: int | None = None, threads_per_stream: int | None = None
 ) -> CpuPlan:
-    """Divide `cores` among workers. What is not told is left to be measured."""
+    """Divide `cores` among workers. What is not given, the workers measure."""
     share = max(1, len(cores) // workers)
     by_quota = len(cores) < len(os.sched_getaffinity(0))
     return CpuPlan(cores, workers, _splits(share, streams, threads_per_stream), by_quota)
 
 
-def _splits(share: int, streams: int | None, threads_per_stream: int | None) -> tuple[Split, ...]:
+def _splits(share: int, streams: int | None, threads_per_stream: int | None) -> tuple[StreamSplit, ...]:
     if streams or threads_per_stream:
         streams = streams or max(1, share // (threads_per_stream or 1))
-        return (Split(streams, threads_per_stream or max(1, share // streams)),)
+        return (StreamSplit(streams, threads_per_stream or max(1, share // streams)),)
     # Few threads finish most, many finish soonest; what lies between hardly differs from its neighbours.
     threads = sorted({1, 2, 4, share}) if share > 1 else [1]
-    return tuple(Split(share // n, n) for n in threads if n <= share)
+    return tuple(StreamSplit(share // n, n) for n in threads if n <= share)
 
 
 def _count(number: int, thing: str) -> str:

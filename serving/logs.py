@@ -1,6 +1,6 @@
 """The log of a process, front or worker: lines of text or of JSON on standard error.
 
-What a client sent is in no log: of an error that a request brought about, only the place and the type are told.
+What a client sent is in no log: an error that a request caused is logged by its place and its type only.
 """
 
 import json

@@ -2,12 +2,7 @@
 
 from dataclasses import dataclass
 
-# The front has some 50 MiB resident at its start; the rest is for what the system keeps on the container's account.
-FRONT_MIB = 128
-
-# The least that a worker needs: ONNX Runtime with six layers has 210 MiB. In a container with less than that for each,
-# what happens shall tell so, and not workers that are ended as soon as they are ready.
-LEAST_WORKER_MIB = 256
+from serving import tuning
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +18,12 @@ class MemoryPlan:
 
 
 def make_memory_plan(limit_bytes: int | None, workers: int) -> MemoryPlan | None:
-    """Divide the container's memory among workers; None where it has no limit."""
+    """Divide the container's memory among workers; None where it has no limit.
+
+    In a container too small for all of them the kernel ends one, which is seen; a limit below what a worker needs would
+    end each as soon as it is ready.
+    """
     if limit_bytes is None:
         return None
     container_mib = limit_bytes >> 20
-    return MemoryPlan(container_mib, max(LEAST_WORKER_MIB, (container_mib - FRONT_MIB) // workers))
+    return MemoryPlan(container_mib, max(tuning.LEAST_WORKER_MIB, (container_mib - tuning.FRONT_MIB) // workers))

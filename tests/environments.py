@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from paretoserve.environments.catalogue import ENGINES, create_environment
+from model_store.errors import EnvironmentUnavailable
+from paretoserve.environments.catalogue import ENGINES, create_environment, environment_name, python_of
 
 FOLDER = Path(__file__).parents[1] / ".envs"
 AT_ONCE = 3
@@ -22,7 +23,12 @@ def created(backend: str) -> Path:
     """The interpreter of a backend's environment, made now unless an earlier run has made it.
 
     A test that asks for it needs a timeout that leaves time for that, e.g. 600 s. `PARETOSERVE_ENVS` stays as it is.
+    It is skipped where no Python is here that the engine runs on.
     """
+    try:
+        python_of(environment_name(backend))
+    except EnvironmentUnavailable as exc:
+        pytest.skip(str(exc))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PARETOSERVE_ENVS", str(FOLDER))
         return create_environment(backend)

@@ -8,8 +8,9 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from networks.encoder import PACKED_INPUTS, load_checkpoint
-from networks.graph import onnx_graph
+from networks.checkpoint import load_checkpoint
+from networks.encoder.graph import onnx_graph
+from networks.encoder.modules import PACKED_INPUTS
 
 FILES = ("config.json", "tokenizer.json")
 

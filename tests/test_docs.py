@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from docs import generate
+from docs.generate import DOCS, PAGES, SECTIONS, commands, in_step
 from handlers.backends.base import Placement
 from handlers.handler import load_handler
 from handlers.inferred import manifest_of
 from handlers.payloads.request import RawRequest
 from model_store.manifest import read_manifest
 from model_store.rows import Data, Row, Split
-from paretoserve import docs_tables
 from paretoserve.builds.build import BuildRequest, build_variant
-from paretoserve.docs_tables import DOCS, PAGES, SECTIONS, commands, in_step
 from paretoserve.hosts.process import running_server
 from recipes.data.rows import Columns
 from tests.shown import Exchange, ask, assert_answered, blocks, exchanges
@@ -37,7 +37,7 @@ by_path = pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: str(page.r
 @pytest.mark.parametrize("page", PAGES)
 def test_generated_sections_are_in_step(page: str) -> None:
     text = (DOCS / page).read_text()
-    assert in_step(text) == text, "run: python -m paretoserve.docs_tables"
+    assert in_step(text) == text, "run: python -m docs.generate"
 
 
 def test_every_generated_section_stands_on_a_page() -> None:
@@ -54,12 +54,12 @@ def test_a_page_out_of_step_is_told_and_written_anew(tmp_path: Path, monkeypatch
         shutil.copy(DOCS / page, tmp_path / page)
     stale = tmp_path / PAGES[0]
     stale.write_text(stale.read_text().replace("`--port`", "`--prot`"))
-    monkeypatch.setattr(docs_tables, "DOCS", tmp_path)
-    monkeypatch.setattr(sys, "argv", ["docs_tables", "--check"])
+    monkeypatch.setattr(generate, "DOCS", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["docs.generate", "--check"])
     with pytest.raises(SystemExit, match="1"):
-        docs_tables.main()
-    monkeypatch.setattr(sys, "argv", ["docs_tables"])
-    docs_tables.main()
+        generate.main()
+    monkeypatch.setattr(sys, "argv", ["docs.generate"])
+    generate.main()
     assert stale.read_text() == (DOCS / PAGES[0]).read_text()
 
 

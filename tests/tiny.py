@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import BertWordPieceTokenizer
 
-from networks.config import BertConfig
-from networks.encoder import PACKED_INPUTS, BertClassifier, load_checkpoint, save_checkpoint
-from recipes.base import Text
-from recipes.export.calibration import load_tokenizer, packed
+from networks.checkpoint import load_checkpoint, save_checkpoint
+from networks.encoder.modules import PACKED_INPUTS, PackedEncoder
+from networks.encoder.shape import EncoderShape
+from recipes.data.tokens import Text, load_tokenizer, packed
 
 VOCABULARY = (
     *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ",", ".", "!", "?", "'", "##s", "##ly", "##ed", "##ing", "##er"),
@@ -35,12 +35,12 @@ PAIRS: tuple[Text, ...] = (
 )
 
 
-def tiny_config(
+def tiny_shape(
     labels: tuple[str, ...] = ("negative", "positive"),
     heads: tuple[int, ...] = (2, 2),
     units: tuple[int, ...] = (64, 64),
-) -> BertConfig:
-    return BertConfig(
+) -> EncoderShape:
+    return EncoderShape(
         vocab_size=len(VOCABULARY),
         hidden_size=32,
         head_size=16,
@@ -52,13 +52,17 @@ def tiny_config(
 
 
 def tiny_checkpoint(
-    folder: Path, labels: tuple[str, ...] = ("negative", "positive"), *, config: BertConfig | None = None, seed: int = 0
+    folder: Path,
+    labels: tuple[str, ...] = ("negative", "positive"),
+    *,
+    shape: EncoderShape | None = None,
+    seed: int = 0,
 ) -> Path:
     """A checkpoint in `folder` with random weights: the same seed gives the same weights."""
-    config = config or tiny_config(labels)
+    shape = shape or tiny_shape(labels)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        save_checkpoint(BertClassifier(config), folder)
+        save_checkpoint(PackedEncoder(shape), folder)
     tokenizer = BertWordPieceTokenizer(vocab={piece: i for i, piece in enumerate(VOCABULARY)}, lowercase=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     return folder

@@ -23,8 +23,8 @@ Call = list[Row]
 BUDGETS = (64, 96, 128, 256)
 """Tokens of a call, of which the fastest counts."""
 
-COMPANY = 16
-"""Texts of about one length in a call, for the best order."""
+TEXTS_PER_CALL = 16
+"""Texts of similar length in a call, for the best order."""
 
 WARM_UP_TEXTS = 100
 
@@ -53,7 +53,7 @@ class _Task(msgspec.Struct, frozen=True):
     def load(self) -> tuple[Handler, list[Tokens]]:
         variant = Path(self.variant)
         handler = load_handler(variant, manifest_of(variant), self.backend, Placement(threads=self.threads))
-        return handler, [handler.model.tokenizer(text) for text in self.texts]
+        return handler, [handler.tokenizer(text) for text in self.texts]
 
 
 def engine_limits(variant: Path, backend: str, texts: Sequence[str], cores: Sequence[int]) -> Limits:
@@ -74,7 +74,7 @@ def engine_limits(variant: Path, backend: str, texts: Sequence[str], cores: Sequ
 def engine_alone(
     variant: Path, backend: str, texts: Sequence[str], cores: Sequence[int]
 ) -> Iterator[Callable[[range], list[float]]]:
-    """A function that tells what each of a range of the texts takes alone, in seconds; measured when it is called.
+    """Yields a function that measures how many seconds each of a range of the texts takes alone.
 
     The engine stays loaded in a process of its own on these cores, and does nothing between calls.
     """
@@ -89,23 +89,23 @@ def engine_alone(
     assert process.stdout is not None, "this is a bug: both are pipes"
     asks, answers = process.stdin, process.stdout
 
-    def tell(message: object) -> None:
+    def send(message: object) -> None:
         asks.write(msgspec.json.encode(message) + b"\n")
         asks.flush()
 
     def measure(places: range) -> list[float]:
-        tell((places.start, places.stop))
+        send((places.start, places.stop))
         return msgspec.json.decode(answers.readline(), type=list[float])
 
     try:
-        tell(_Task(str(variant), backend, tuple(texts), len(cores)))
+        send(_Task(str(variant), backend, tuple(texts), len(cores)))
         yield measure
     finally:
         asks.close()
         process.wait()
 
 
-def _answer_alone() -> None:
+def _serve_alone() -> None:
     """The other end: a line with the task, then one for each range of its texts."""
     handler, tokens = msgspec.json.decode(sys.stdin.buffer.readline(), type=_Task).load()
     _alone(handler, tokens[:WARM_UP_TEXTS])
@@ -123,7 +123,7 @@ def _measure(task: _Task) -> Limits:
     return Limits(
         one_by_one=len(tokens) / sum(alone_s),
         packed=packed,
-        best_order=max(*packed.values(), _speed(handler, list(by_length(tokens, COMPANY)), len(tokens))),
+        best_order=max(*packed.values(), _speed(handler, list(by_length(tokens, TEXTS_PER_CALL)), len(tokens))),
     )
 
 
@@ -158,13 +158,13 @@ def arrival_order(tokens: Sequence[Tokens], budget: int) -> Iterator[Call]:
 
 
 def by_length(tokens: Sequence[Tokens], count: int) -> Iterator[Call]:
-    """A row each, in calls of texts of about one length: only who knows all requests beforehand can do that."""
+    """A row each, in calls of texts of similar length, which takes knowing all requests beforehand."""
     ordered = sorted(tokens, key=len)
     for start in range(0, len(ordered), count):
         yield [[text] for text in ordered[start : start + count]]
 
 
 if __name__ == "__main__" and sys.argv[1:] == [ALONE]:
-    _answer_alone()
+    _serve_alone()
 elif __name__ == "__main__":
     sys.stdout.buffer.write(msgspec.json.encode(_measure(msgspec.json.decode(sys.stdin.buffer.read(), type=_Task))))

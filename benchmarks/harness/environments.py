@@ -5,7 +5,8 @@ from pathlib import Path
 
 from benchmarks.harness.places import RUNS
 from paretoserve.environments import virtual_environment
-from paretoserve.environments.virtual_environment import Contents, answer, find_python
+from paretoserve.environments.pythons import find_python, output_of
+from paretoserve.environments.virtual_environment import Contents
 
 ENVIRONMENTS = RUNS / "envs"
 
@@ -22,4 +23,4 @@ def environment(name: str, requirements: Path, python: str | None = None) -> Pat
 
 def library_folder(interpreter: Path) -> str:
     """Where the shared library of this Python lies."""
-    return answer(interpreter, "import sysconfig; print(sysconfig.get_config_var('LIBDIR') or '')")
+    return output_of(interpreter, "import sysconfig; print(sysconfig.get_config_var('LIBDIR') or '')")

@@ -1,4 +1,4 @@
-"""Where the benchmarks find and leave things."""
+"""The folders that benchmarks read from and write to."""
 
 from pathlib import Path
 
@@ -7,4 +7,4 @@ RESULTS = ROOT / "docs" / "results" / "performance"
 SHARED = ROOT.parent / "shared"
 """Checkpoints and data beside the repository, where there are any; benchmarks do without."""
 RUNS = ROOT / "runs" / "benchmarks"
-"""What is made once and used by every run: variants, environments, logs. Git ignores it; delete it to make it anew."""
+"""What is made once and used by every run: variants, environments, logs. Git ignores it; delete it to start afresh."""

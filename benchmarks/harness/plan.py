@@ -1,4 +1,4 @@
-"""What a load client is told to do, and what it brings back; both cross a process boundary as JSON."""
+"""The plan of a load client and its result; both are sent between processes as JSON."""
 
 from collections import Counter
 

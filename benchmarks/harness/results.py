@@ -1,4 +1,4 @@
-"""What a benchmark leaves behind: one JSON file with everything that is needed to judge it and to run it again."""
+"""The result of a benchmark: one JSON file with everything that is needed to judge it and to run it again."""
 
 import shlex
 import statistics
@@ -69,6 +69,11 @@ def write_result(result: Result, folder: Path = RESULTS) -> Path:
 
 def spread(values: Sequence[float]) -> Spread:
     return Spread(statistics.median(values), min(values), max(values))
+
+
+def spread_text(figure: Mapping[str, float], digits: int = 2, unit: str = "") -> str:
+    """A spread, read from its JSON, as `12 (11-13)`."""
+    return f"{figure['median']:.{digits}f}{unit} ({figure['least']:.{digits}f}-{figure['most']:.{digits}f})"
 
 
 def ratios(numerators: Sequence[float], denominators: Sequence[float]) -> list[float]:

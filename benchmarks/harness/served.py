@@ -24,7 +24,7 @@ class Served:
     client_cores: Sequence[int]
 
     def load(self, bodies: tuple[bytes, ...], **how: Any) -> ClientResult:
-        """Run a client on its own cores; see ClientPlan for what it can be told."""
+        """Run a client on its own cores; `how` are fields of ClientPlan."""
         return run_client(self.plan(bodies, **how), self.client_cores)
 
     def plan(self, bodies: tuple[bytes, ...], **how: Any) -> ClientPlan:

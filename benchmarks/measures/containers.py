@@ -22,7 +22,7 @@ WARM_UP_REQUESTS = 300
 
 
 def measure_containers(rounds: int, seconds: float, clients: int) -> Result:
-    """Inside and outside run at once on the same core, and are asked in turns, so that both meet the same machine."""
+    """Inside and outside run at once on the same core and are asked in turns: the machine is the same for both."""
     model, sentences = benchmark_model(), load_sentences()
     taken: list[dict[str, Any]] = []
     for backend in BACKENDS:

@@ -94,7 +94,7 @@ class _Killer:
         give_up_at = time.monotonic() + 60
         while not until():
             if time.monotonic() > give_up_at:
-                self._failed = True  # told where the block ends: an error in a thread would go unheard
+                self._failed = True  # raised at the end of the block: an exception in this thread would be lost
                 return
             time.sleep(LOOK_S)
         self.readiness.append({"at_s": time.monotonic() - self._began, "ready": ready})

@@ -44,7 +44,7 @@ def measure_overload(seconds: float, times_capacity: tuple[float, ...] = (3.0, 5
         "server_cores": list(server_cores),
         "client_cores": list(client_cores),
     }
-    return make_result("overload", settings, taken, {str(one["times_capacity"]): _told(one) for one in taken})
+    return make_result("overload", settings, taken, {str(one["times_capacity"]): _summary(one) for one in taken})
 
 
 class _Memory:
@@ -92,6 +92,6 @@ def _figures(result: ClientResult, memory: _Memory, capacity_per_s: float) -> di
     }
 
 
-def _told(figures: dict[str, Any]) -> dict[str, Any]:
+def _summary(figures: dict[str, Any]) -> dict[str, Any]:
     kept = "answered_in_time_of_capacity neither_answered_nor_refused refused_without_retry_after refusal"
     return {name: figures[name] for name in (*kept.split(), "memory_growth_mib")}

@@ -20,7 +20,7 @@ from benchmarks.harness.model import benchmark_model
 from benchmarks.harness.places import ROOT, RUNS
 from benchmarks.harness.results import Result, make_result, ratios, spread
 from benchmarks.harness.sentences import load_sentences
-from benchmarks.measures.sparse_engine import FIXED_TEXTS, FIXED_TOKENS, Opened, Question, Task, Workload
+from benchmarks.measures.sparse_engine import FIXED_TEXTS, FIXED_TOKENS, Opened, Setup, SpeedQuery, Workload
 from model_store.errors import BackendError
 from model_store.manifest import TOKENIZER_FILE
 from paretoserve.environments.catalogue import create_environment
@@ -51,18 +51,18 @@ CONTESTANTS = (DENSE, SPARSE, ONNXRUNTIME)
 class Engine:
     """A contestant's process, asked over its standard input."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", task: Task) -> None:
-        self._process, self._file = process, Path(task.file).name
-        self.opened = msgspec.json.decode(self._answer(task), type=Opened)
+    def __init__(self, process: "subprocess.Popen[bytes]", setup: Setup) -> None:
+        self._process, self._file = process, Path(setup.file).name
+        self.opened = msgspec.json.decode(self._ask(setup), type=Opened)
 
     def texts_per_s(self, workload: Workload, seconds: float) -> float:
-        return msgspec.json.decode(self._answer(Question(workload, seconds)), type=float)
+        return msgspec.json.decode(self._ask(SpeedQuery(workload, seconds)), type=float)
 
-    def _answer(self, question: msgspec.Struct) -> bytes:
+    def _ask(self, message: msgspec.Struct) -> bytes:
         asks, answers = self._process.stdin, self._process.stdout
         assert asks is not None
         assert answers is not None, "this is a bug: both are pipes"
-        asks.write(msgspec.json.encode(question) + b"\n")
+        asks.write(msgspec.json.encode(message) + b"\n")
         asks.flush()
         if not (line := answers.readline()):
             raise BackendError(f"The engine of {self._file!r} ended with {self._process.wait()}; it says why above.")
@@ -71,7 +71,7 @@ class Engine:
 
 def measure_sparse(rounds: int, seconds: float, seed: int = 0) -> Result:
     """All contestants in every round, in an order of its own."""
-    sentences, cores, dice = load_sentences(), usable_cores(), random.Random(seed)  # noqa: S311  no secret
+    sentences, cores, rng = load_sentences(), usable_cores(), random.Random(seed)  # noqa: S311  no secret
     interpreters = {one.backend: create_environment(one.backend) for one in CONTESTANTS}
     make_graphs(FOLDER)
     ids = _token_ids(sentences.texts)
@@ -80,11 +80,11 @@ def measure_sparse(rounds: int, seconds: float, seed: int = 0) -> Result:
         engines = {}
         for number, one in enumerate(CONTESTANTS):
             report(f"compiling {one.name}", number / (len(CONTESTANTS) + rounds))
-            task = Task(one.backend, str(FOLDER / one.file), len(cores), ids)
-            engines[one] = stack.enter_context(_started(interpreters[one.backend], task, cores))
+            setup = Setup(one.backend, str(FOLDER / one.file), len(cores), ids)
+            engines[one] = stack.enter_context(_started(interpreters[one.backend], setup, cores))
         for number in range(rounds):
             report(f"round {number + 1}", (len(CONTESTANTS) + number) / (len(CONTESTANTS) + rounds))
-            taken += [{"round": number, **figures} for figures in _round(engines, seconds, dice)]
+            taken += [{"round": number, **figures} for figures in _round(engines, seconds, rng)]
     settings = {
         "model": "BERT-base with random weights, 90 % of each matrix pruned by magnitude where sparse: for timing only",
         "sentences": sentences.source,
@@ -97,9 +97,9 @@ def measure_sparse(rounds: int, seconds: float, seed: int = 0) -> Result:
     return make_result("sparse", settings, taken, summarized(taken))
 
 
-def _round(engines: Mapping[Contestant, Engine], seconds: float, dice: random.Random) -> Iterator[dict[str, Any]]:
+def _round(engines: Mapping[Contestant, Engine], seconds: float, rng: random.Random) -> Iterator[dict[str, Any]]:
     asked = [(one, workload) for one in engines for workload in one.workloads]
-    for one, workload in dice.sample(asked, len(asked)):
+    for one, workload in rng.sample(asked, len(asked)):
         speed = engines[one].texts_per_s(workload, seconds)
         yield {"contestant": one.name, "workload": workload, "texts_per_s": speed}
 
@@ -124,7 +124,7 @@ def summarized(taken: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 @contextmanager
-def _started(interpreter: Path, task: Task, cores: Sequence[int]) -> Iterator[Engine]:
+def _started(interpreter: Path, setup: Setup, cores: Sequence[int]) -> Iterator[Engine]:
     """A process of the engine's own interpreter on these cores."""
     process = subprocess.Popen(
         [interpreter, "-m", "benchmarks.measures.sparse_engine"],
@@ -134,7 +134,7 @@ def _started(interpreter: Path, task: Task, cores: Sequence[int]) -> Iterator[En
         preexec_fn=lambda: os.sched_setaffinity(0, cores),
     )
     try:
-        yield Engine(process, task)
+        yield Engine(process, setup)
     finally:
         process.kill()
         process.communicate()
@@ -158,11 +158,12 @@ def make_graphs(folder: Path) -> None:
 def _write_graphs(folder: Path) -> None:
     import torch
 
-    from networks.config import BertConfig
-    from networks.encoder import BertClassifier
-    from networks.graph import DEEPSPARSE, onnx_graph, save_onnx
+    from networks.encoder.graph import onnx_graph, save_onnx
+    from networks.encoder.modules import PackedEncoder
+    from networks.encoder.onnx_operators import DEEPSPARSE
+    from networks.encoder.shape import EncoderShape
 
-    config = BertConfig(
+    config = EncoderShape(
         vocab_size=VOCABULARY,
         hidden_size=WIDTH,
         head_size=WIDTH // HEADS,
@@ -172,7 +173,7 @@ def _write_graphs(folder: Path) -> None:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = BertClassifier(config).eval()
+        model = PackedEncoder(config).eval()
     save_onnx(onnx_graph(model), folder / ONNXRUNTIME.file)
     save_onnx(onnx_graph(model, DEEPSPARSE), folder / DENSE.file)
     with torch.no_grad():

@@ -1,7 +1,7 @@
 """One engine with one graph, asked again and again how fast it is: `PYTHON -m benchmarks.measures.sparse_engine`.
 
-Run by the interpreter that has the engine. It reads a `Task` and then questions from standard input, a line of JSON
-each, and answers each in a line of JSON.
+Run by the interpreter that has the engine. It reads a `Setup` and then queries from standard input, a line of
+JSON each, and replies to each with a line of JSON.
 """
 
 import itertools
@@ -30,7 +30,7 @@ TRIAL_S = 2.0
 Workload = Literal["sentences", "fixed"]
 
 
-class Task(msgspec.Struct, frozen=True):
+class Setup(msgspec.Struct, frozen=True):
     """What to open, in as many streams of one thread, and the token ids of the sentences to ask about."""
 
     backend: str
@@ -48,7 +48,9 @@ class Opened(msgspec.Struct, frozen=True):
     call_tokens: int
 
 
-class Question(msgspec.Struct, frozen=True):
+class SpeedQuery(msgspec.Struct, frozen=True):
+    """How fast is this workload, measured for so many seconds?"""
+
     workload: Workload
     seconds: float
 
@@ -72,45 +74,45 @@ def speed(session: Session, calls: Sequence[Call], streams: int, seconds: float)
         return texts / (time.perf_counter() - started)
 
 
-def _prepare(session: Session, task: Task) -> tuple[int, dict[Workload, list[Call]]]:
+def _prepare(session: Session, setup: Setup) -> tuple[int, dict[Workload, list[Call]]]:
     """The tokens of the fastest packed call, and the calls of each workload. Everything is run once on the way."""
-    sentences = [_tokens(ids) for ids in task.sentences]
+    sentences = [_tokens(ids) for ids in setup.sentences]
     packed = {budget: list(arrival_order(sentences, budget)) for budget in BUDGETS}
     for calls in packed.values():
-        _meet_all_widths(session, calls)
-    best = max(BUDGETS, key=lambda budget: speed(session, packed[budget], task.streams, TRIAL_S))
-    row = [_tokens(np.resize(np.concatenate(task.sentences), FIXED_TOKENS).tolist())]
-    return best, {"sentences": packed[best], "fixed": [[row] * (FIXED_TEXTS // task.streams)] * task.streams}
+        _run_each_width(session, calls)
+    best = max(BUDGETS, key=lambda budget: speed(session, packed[budget], setup.streams, TRIAL_S))
+    row = [_tokens(np.resize(np.concatenate(setup.sentences), FIXED_TOKENS).tolist())]
+    return best, {"sentences": packed[best], "fixed": [[row] * (FIXED_TEXTS // setup.streams)] * setup.streams}
 
 
 def _tokens(ids: Sequence[int]) -> Tokens:
     return Tokens(np.array(ids, np.int64), np.zeros(len(ids), np.int64))
 
 
-def _meet_all_widths(session: Session, calls: Sequence[Call]) -> None:
+def _run_each_width(session: Session, calls: Sequence[Call]) -> None:
     batches = [pack(rows, session.info.width_step) for rows in calls]
     for batch in {batch.input_ids.shape: batch for batch in batches}.values():
         session.run(batch)
 
 
 def main() -> None:
-    # What an engine prints must not come between the answers.
-    answers = os.fdopen(os.dup(1), "wb")
+    # What an engine prints must not come between the replies.
+    replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
 
-    def answer(what: object) -> None:
-        answers.write(msgspec.json.encode(what) + b"\n")
-        answers.flush()
+    def reply(what: object) -> None:
+        replies.write(msgspec.json.encode(what) + b"\n")
+        replies.flush()
 
     lines = sys.stdin.buffer
-    task = msgspec.json.decode(lines.readline(), type=Task)
-    session = open_session(task.backend, ArtifactFile(Path(task.file)), Placement(streams=task.streams))
-    best, calls = _prepare(session, task)
+    setup = msgspec.json.decode(lines.readline(), type=Setup)
+    session = open_session(setup.backend, ArtifactFile(Path(setup.file)), Placement(streams=setup.streams))
+    best, calls = _prepare(session, setup)
     info = session.info
-    answer(Opened(f"{info.engine} {info.version}", info.instruction_set, dict(info.details), best))
+    reply(Opened(f"{info.engine} {info.version}", info.instruction_set, dict(info.details), best))
     for line in lines:
-        asked = msgspec.json.decode(line, type=Question)
-        answer(speed(session, calls[asked.workload], task.streams, asked.seconds))
+        asked = msgspec.json.decode(line, type=SpeedQuery)
+        reply(speed(session, calls[asked.workload], setup.streams, asked.seconds))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.peers.base import Peer, plain_body, plain_label
+from benchmarks.peers.common.peer import Peer, plain_body, plain_label
 from benchmarks.peers.process import running_peer
 from paretoserve.hosts.process import running_server
 

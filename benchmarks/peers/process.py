@@ -1,4 +1,4 @@
-"""A peer as processes of its own, on cores of its own, wholly gone afterwards: some of them start many."""
+"""A peer in processes of its own, on cores of its own. Some start many; all of them are ended afterwards."""
 
 import http.client
 import os
@@ -15,8 +15,8 @@ import psutil
 
 from benchmarks.harness.environments import environment, library_folder
 from benchmarks.harness.places import ROOT
-from benchmarks.peers.arguments import HOST, free_port
-from benchmarks.peers.base import Peer
+from benchmarks.peers.common.arguments import HOST, free_port
+from benchmarks.peers.common.peer import Peer
 
 READY_TIMEOUT_S = 120.0
 STOP_S = 10.0
@@ -100,7 +100,7 @@ def _answers(peer: Peer, port: int) -> bool:
 def _end(process: "subprocess.Popen[bytes]", mark: str) -> None:
     """Ask all processes of the peer to end, then end whatever is left of it."""
     _send(signal.SIGTERM, _processes(process.pid, mark))
-    # Looked for again: some start others while they end. Those that hide from one way are found by the other.
+    # Looked for again, since some start others while they end.
     while left := _processes(process.pid, mark):
         _send(signal.SIGKILL, left)
     process.wait()
@@ -115,7 +115,7 @@ def _send(number: signal.Signals, to: list[psutil.Process]) -> None:
 
 
 def _processes(session: int, mark: str) -> list[psutil.Process]:
-    """All that run in the peer's session or carry its mark in their environment."""
+    """All that run in the peer's session or have its mark in their environment: some leave the one or the other."""
     return [one for one in psutil.process_iter() if _belongs(one, session, mark)]
 
 

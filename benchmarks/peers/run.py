@@ -13,8 +13,8 @@ from benchmarks.harness.model import BenchmarkModel, benchmark_model
 from benchmarks.harness.places import RUNS
 from benchmarks.harness.results import Result, make_result
 from benchmarks.harness.sentences import Sentences, load_sentences
-from benchmarks.peers.base import MAX_BATCH, Peer
 from benchmarks.peers.catalogue import PEERS
+from benchmarks.peers.common.peer import MAX_BATCH, Peer
 from benchmarks.peers.contestant import OPTIONS, OURS, Contestant, contestants
 from benchmarks.peers.measure import Conditions, measure
 from benchmarks.peers.process import PeerFailed
@@ -24,7 +24,7 @@ from handlers.handler import load_handler
 from model_store.errors import EnvironmentUnavailable, ParetoServeError
 from model_store.manifest import read_manifest
 from paretoserve.campaigns.compare import split_cores
-from paretoserve.terminal.progress import Report, progress
+from paretoserve.terminal.progress import Progress, progress
 
 CHECKED = 400
 """Sentences asked of each server to warm it up, whose labels must be those of the engine."""
@@ -87,13 +87,14 @@ def _conditions(benchmark: PeersBenchmark, sentences: Sentences, variant: Path) 
 
 
 def engine_labels(variant: Path, texts: Sequence[str]) -> list[str]:
-    """What the engine says of each text, called directly, one by one."""
+    """The label that the engine gives to each text, called directly, one by one."""
     handler = load_handler(variant, read_manifest(variant), "onnxruntime", Placement())
     try:
-        logits = [handler.infer([[handler.model.tokenizer(text)]])[0] for text in texts]
+        logits = [handler.infer([[handler.tokenizer(text)]])[0] for text in texts]
     finally:
         handler.close()
-    return [handler.manifest.labels[int(row.argmax())] for row in logits]
+    labels = handler.manifest.task_settings["labels"]
+    return [labels[int(row.argmax())] for row in logits]
 
 
 @contextmanager
@@ -110,7 +111,7 @@ def pinned(cores: Sequence[int]) -> Iterator[None]:
 def _measure_all(
     benchmark: PeersBenchmark, every: Sequence[Contestant], conditions: Conditions, skipped: dict[str, str]
 ) -> list[dict[str, Any]]:
-    """All rounds. A peer that fails once is told in `skipped` and left out from then on; we may not fail."""
+    """All rounds. A peer that fails once is named in `skipped` and left out from then on; our own may not fail."""
     rng = random.Random(benchmark.seed)  # noqa: S311  an order needs no secrets
     rounds, remaining = [], list(every)
     with progress("Peers") as report:
@@ -127,12 +128,12 @@ def _measure_all(
 class _Place:
     """Where in the benchmark we are, for the progress bar."""
 
-    report: Report
+    report: Progress
     round: int
     rounds: int
     contestants: int
 
-    def tell(self, contestant: str, index: int) -> None:
+    def report_start(self, contestant: str, index: int) -> None:
         done = (self.round + index / max(1, self.contestants)) / self.rounds
         self.report(f"{contestant} (round {self.round + 1} of {self.rounds})", done)
 
@@ -142,7 +143,7 @@ def _measure_round(
 ) -> dict[str, Mapping[str, Any]]:
     figures: dict[str, Mapping[str, Any]] = {}
     for index, contestant in enumerate(order):
-        place.tell(contestant.name, index)
+        place.report_start(contestant.name, index)
         log_file = RUNS / "logs" / f"{contestant.name.replace(', ', '-').replace(' ', '-')}.log"
         try:
             figures[contestant.name] = measure(contestant, conditions, log_file)

@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
+from benchmarks.harness.results import spread_text
 from benchmarks.peers.contestant import OURS
 
 
@@ -19,15 +20,10 @@ def peers_table(summary: Mapping[str, Any]) -> Table:
         table.add_row(
             name,
             figures["configuration"],
-            _told(figures["requests_per_s"], 0),
-            _told(ratio, 2) if ratio else "",
-            _told(figures["p95_ms"], 0),
-            _told(figures["one_client_p50_ms"], 2),
+            spread_text(figures["requests_per_s"], 0),
+            spread_text(ratio) if ratio else "",
+            spread_text(figures["p95_ms"], 0),
+            spread_text(figures["one_client_p50_ms"]),
             str(figures["not_200"]),
         )
     return table
-
-
-def _told(spread: Mapping[str, float], decimals: int) -> str:
-    median, least, most = (f"{spread[key]:.{decimals}f}" for key in ("median", "least", "most"))
-    return f"{median} ({least} to {most})"

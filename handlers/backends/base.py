@@ -48,7 +48,8 @@ class SessionInfo:
     An engine that prepares itself for every new width of rows states a `width_step`: rows come in multiples of it.
     A session with a `grid` takes padded rows, in these shapes; without one it takes packed rows. `operators` counts
     what a call executes by type, `integer_operators` those of them that compute with integers; both are empty where
-    the engine does not tell. `instruction_set` is the widest that its kernels use, or that it could use.
+    the engine does not tell. `instruction_set` is the widest that its kernels use, or that it could use. Where
+    `shares_calls` is false a call has the texts of one request, all of them, and of no other.
     """
 
     engine: str
@@ -57,6 +58,7 @@ class SessionInfo:
     placement: Placement
     width_step: int = 1
     grid: Grid | None = None
+    shares_calls: bool = True
     instruction_set: str = ""
     operators: Mapping[str, int] = field(default_factory=dict)
     integer_operators: Mapping[str, int] = field(default_factory=dict)

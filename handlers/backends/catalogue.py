@@ -45,6 +45,10 @@ _ALL = (
     Backend("onnxruntime", "handlers.backends.onnxruntime", environment="onnxruntime", rank=2),
     Backend("openvino", "handlers.backends.openvino", environment="openvino", rank=1),
     Backend("deepsparse", "handlers.backends.deepsparse", environment="deepsparse", rank=4),
+    Backend("transformers", "handlers.backends.transformers", ("torch", "transformers"), "transformers"),
+    Backend(
+        "transformers-longest", "handlers.backends.transformers_longest", ("torch", "transformers"), "transformers"
+    ),
     Backend("torchserve", None, ("torch",), "torchserve", server="torchserve"),
 )
 

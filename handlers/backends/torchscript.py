@@ -11,7 +11,7 @@ import torch
 from handlers.backends.base import ArtifactFile, Batch, Logits, Placement, SessionInfo
 from handlers.backends.torch import TorchSession
 from model_store.errors import BackendError
-from networks.encoder import PACKED_INPUTS
+from networks.encoder.modules import PACKED_INPUTS
 
 
 class TorchScriptSession(TorchSession):

@@ -36,12 +36,12 @@ def decode(body: bytes, content_type: str) -> Any:
 
 
 def decode_json(body: bytes) -> Any:
-    with told_as("The body is not JSON"):
+    with json_errors_as_bad_input("The body is not JSON"):
         return _decoder.decode(body)
 
 
 @contextmanager
-def told_as(wrong: str) -> Iterator[None]:
+def json_errors_as_bad_input(wrong: str) -> Iterator[None]:
     """What a JSON decoder raises, as BadInput that begins with what is `wrong`."""
     try:
         yield
@@ -56,7 +56,7 @@ def _decode_json_lines(body: bytes) -> Any:
     inputs = []
     for number, line in enumerate(body.split(b"\n"), start=1):
         if line.strip():
-            with told_as(f"Line {number} of the body is not JSON"):
+            with json_errors_as_bad_input(f"Line {number} of the body is not JSON"):
                 one = _decoder.decode(line)
             if isinstance(one, dict) and "parameters" in one:
                 raise BadInput(f"Line {number} of the body has parameters; only {JSON} carries them.")
@@ -143,11 +143,11 @@ def _encode_json_lines(prediction: Any) -> bytes:
 
 
 def _encode_csv(prediction: Any) -> bytes:
-    """One row an input: its label and score; with `top_k`, further labels and scores follow in the same row."""
+    """One row an input: the fields of its answer; where an input has several answers, they follow in the same row."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     for row in _rows(prediction):
-        writer.writerow([value for label in _rows(row) for value in (label["label"], label["score"])])
+        writer.writerow([value for answer in _rows(row) for value in answer.values()])
     return text.getvalue().encode()
 
 

@@ -1,76 +1,94 @@
-"""The text-classification task: questions in, labels with scores out, an engine in between."""
+"""Text classification: a text or a pair in, labels with scores out, in the shapes of Hugging Face's toolkit."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from handlers.backends.base import Batch, Logits, Session
-from handlers.tasks.payload import Parameters, Question, read_question
-from handlers.tokens.packing import Tokens, pack
-from handlers.tokens.padding import Grid, pad
+from handlers.tasks.base import Datatype, Floats, Reach, Score, TextTensor
+from handlers.tasks.payload import Shape, TextInput, input_of, kind_of, read_inputs
+from handlers.tokens.packing import Tokens
 from handlers.tokens.tokenizer import TextTokenizer
-from model_store.errors import BackendError
+from model_store.errors import BadInput
+from model_store.rows import Row, TargetColumn
 
 Prediction = dict[str, Any] | list[dict[str, Any]] | list[list[dict[str, Any]]]
+FunctionToApply = Literal["softmax", "sigmoid", "none"]
+
+# Accepted because clients of other servers send them; texts are always truncated and never padded here.
+_IGNORED_PARAMETERS = {"truncation", "padding"}
 
 
-class TextClassifier:
-    """One variant on one engine. What `model_fn` returns unless the user's own does otherwise."""
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """`top_k` labels per input: None is all of them; `nested` says that the client asked for a list per input."""
 
-    def __init__(self, session: Session, tokenizer: TextTokenizer, labels: Sequence[str]) -> None:
-        self.session = session
-        self.tokenizer = tokenizer
-        self.labels = tuple(labels)
-        # The shapes of a padded artifact's calls; None where texts are packed.
-        self.grid = session.info.grid and replace(session.info.grid, widest=tokenizer.max_tokens)
+    top_k: int | None = 1
+    nested: bool = False
+    function_to_apply: FunctionToApply | None = None
 
-    def __call__(self, inputs: Any, **parameters: Any) -> Prediction:
-        """Classify as a Hugging Face pipeline would, in one call of the engine: for a user's own `predict_fn`."""
-        question = read_question({"inputs": inputs, "parameters": parameters or None})
-        return self.answer(question, self.infer([self.tokenize(question)]))
 
-    def tokenize(self, question: Question) -> list[Tokens]:
-        return [self.tokenizer(one.text, one.text_pair) for one in question.inputs]
+@dataclass(frozen=True, slots=True)
+class ClassificationRequest:
+    inputs: tuple[TextInput, ...]
+    shape: Shape
+    parameters: Parameters
 
-    def infer(self, rows: Sequence[Sequence[Tokens]]) -> Logits:
-        """Logits (texts, labels) of the texts in `rows`, row by row. A padded artifact has a row for each text.
 
-        Raises:
-            BackendError: the engine failed, or its answer has not one finite row per text.
-        """
-        if self.grid:
-            return self._infer_padded([text for row in rows for text in row], self.grid)
-        return self._run(pack(rows, self.session.info.width_step), sum(map(len, rows)))
+@dataclass(frozen=True, slots=True)
+class TextClassification:
+    """The network gives a logit per label."""
 
-    def _infer_padded(self, texts: Sequence[Tokens], grid: Grid) -> Logits:
-        rows, width = grid.shape(len(texts), max(map(len, texts)))
-        calls = [texts[start : start + rows] for start in range(0, len(texts), rows)]
-        logits = [self._run(pad(call, (rows, width), self.tokenizer.pad_id), rows)[: len(call)] for call in calls]
-        return np.concatenate(logits) if len(logits) > 1 else logits[0]
+    labels: tuple[str, ...]
 
-    def _run(self, batch: Batch, count: int) -> Logits:
-        """One call of the engine, which must give `count` rows."""
-        logits = self.session.run(batch)
-        expected = (count, len(self.labels))
-        if logits.shape != expected:
-            raise BackendError(
-                f"The engine answered {logits.shape} where (texts, labels) = {expected} was due; the artifact is not "
-                "a classifier with these labels."
+    reach: ClassVar[Reach] = "text"
+    metric: ClassVar[str] = "accuracy"
+    v2_inputs: ClassVar[tuple[TextTensor, ...]] = (TextTensor("text"), TextTensor("text_pair", optional=True))
+    v2_outputs: ClassVar[Mapping[str, Datatype]] = {"label": "BYTES", "score": "FP32"}
+
+    @classmethod
+    def for_network(cls, outputs: Sequence[str]) -> Self:
+        return cls(tuple(outputs))
+
+    @property
+    def width(self) -> int:
+        return len(self.labels)
+
+    @property
+    def target(self) -> TargetColumn:
+        """A target is the index of a label; data may hold the index or the label, without regard to case."""
+        return TargetColumn("label", ("label", "labels", "gold_label"), self._label_index, self.labels)
+
+    def _label_index(self, value: Any) -> int:
+        # Names come last, so that a model whose labels are digits is read by name.
+        indices = {str(i): i for i in range(len(self.labels))}
+        known = indices | {label.casefold(): i for i, label in enumerate(self.labels)}
+        text = str(value).strip().casefold() if isinstance(value, int | str) else None
+        if text not in known or isinstance(value, bool):
+            raise ValueError(
+                f"label {value!r}, which the model does not know; its labels are "
+                f"{', '.join(map(repr, self.labels))}, or their indices from 0"
             )
-        if not np.isfinite(logits).all():
-            raise BackendError("The engine answered with numbers that are not finite; build the variant again.")
-        return logits
+        return known[text]
 
-    def answer(self, question: Question, logits: Logits) -> Prediction:
-        """Shape the logits (inputs, labels) of a question as Hugging Face's toolkit does."""
-        parameters = question.parameters
-        ranked = [self._ranked(row, parameters) for row in _scores(logits, parameters)]
-        if question.shape == "text":
+    def inputs(self, row: Row) -> Any:
+        return input_of(row.text, row.text_pair)
+
+    def read(self, payload: Any) -> ClassificationRequest:
+        inputs, shape = read_inputs(payload)
+        return ClassificationRequest(inputs, shape, _read_parameters(payload.get("parameters")))
+
+    def windows(self, asked: ClassificationRequest, tokenizer: TextTokenizer) -> list[Tokens]:
+        return [tokenizer(one.text, one.text_pair) for one in asked.inputs]
+
+    def answer(self, asked: ClassificationRequest, windows: Sequence[Tokens], outputs: Sequence[Floats]) -> Prediction:
+        parameters = asked.parameters
+        ranked = [self._ranked(row, parameters) for row in _scores(np.stack(outputs), parameters)]
+        if asked.shape == "text":
             return ranked[0]
-        if question.shape == "pair":
+        if asked.shape == "pair":
             return ranked[0] if parameters.nested else ranked[0][0]
         return ranked if parameters.nested else [labels[0] for labels in ranked]
 
@@ -78,8 +96,12 @@ class TextClassifier:
         order = np.argsort(-scores, kind="stable")[: parameters.top_k]
         return [{"label": self.labels[i], "score": float(scores[i])} for i in order]
 
+    def score(self, answers: Sequence[Any], rows: Sequence[Row]) -> Score:
+        right = [answer["label"] == self.labels[row.target] for answer, row in zip(answers, rows, strict=True)]
+        return Score(sum(right) / len(right), sum(right))
 
-def _scores(logits: Logits, parameters: Parameters) -> NDArray[Any]:
+
+def _scores(logits: Floats, parameters: Parameters) -> NDArray[Any]:
     """Softmax over several labels, the logistic function for a single one, unless the client asks otherwise."""
     values = logits.astype(np.float64)
     match parameters.function_to_apply or ("softmax" if values.shape[1] > 1 else "sigmoid"):
@@ -91,3 +113,20 @@ def _scores(logits: Logits, parameters: Parameters) -> NDArray[Any]:
             return 1.0 / (1.0 + np.exp(-values))
         case _:
             return values
+
+
+def _read_parameters(raw: Any) -> Parameters:
+    if raw is None:
+        return Parameters()
+    if not isinstance(raw, dict):
+        raise BadInput(f'"parameters" is {kind_of(raw)}; it must be an object.')
+    known = {"top_k", "function_to_apply"}
+    if unknown := raw.keys() - known - _IGNORED_PARAMETERS:
+        raise BadInput(f"Parameter {min(unknown)!r} is not known; known are {', '.join(sorted(known))}.")
+    top_k = raw.get("top_k", 1)
+    if top_k is not None and (not isinstance(top_k, int) or isinstance(top_k, bool) or top_k < 1):
+        raise BadInput(f'"parameters.top_k" is {top_k!r}; it must be a whole number from 1, or null for all labels.')
+    function = raw.get("function_to_apply")
+    if function not in (None, "softmax", "sigmoid", "none"):
+        raise BadInput('"parameters.function_to_apply" must be "softmax", "sigmoid" or "none".')
+    return Parameters(top_k, "top_k" in raw, function)

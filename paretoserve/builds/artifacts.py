@@ -3,21 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
+from handlers.golden import check_golden
+from handlers.tasks.catalogue import open_task
 from handlers.trial import Trial
-from model_store.errors import ParetoServeError
 from model_store.manifest import TOKENIZER_FILE, Artifact, GoldenInput, Manifest, Quality, sha256_of
 from model_store.rows import Row, Split
-from paretoserve.measuring.logits import measured_logits
-from paretoserve.terminal.progress import Report
+from paretoserve.measuring.logits import trial_outcomes
+from paretoserve.measuring.speed import measured_speed
+from paretoserve.terminal.progress import Progress
 from serving.cpu_plan import usable_cores
 
 if TYPE_CHECKING:
-    from recipes.base import BuiltArtifact
+    from recipes.export.base import BuiltArtifact
 
 GOLDEN_INPUTS = 4
 
@@ -30,7 +32,7 @@ def artifacts_of(
     manifest: Manifest,
     folder: Path,
     split: Split,
-    report: Report,
+    report: Progress,
 ) -> dict[str, Artifact]:
     """Each written artifact with its golden logits and its quality on the rows of `split`.
 
@@ -44,7 +46,8 @@ def artifacts_of(
     equal = [backend for backend, one in written.items() if one.golden_from == "reference"]
     if equal:
         reference = _reference(checkpoint, manifest, folder)
-        artifacts |= {backend: _checked_against(reference, artifacts[backend], backend) for backend in equal}
+        for backend in equal:
+            artifacts[backend] = _checked_against(reference, artifacts[backend], backend, manifest.golden)
     return artifacts
 
 
@@ -59,7 +62,7 @@ def golden_inputs(split: Split) -> list[GoldenInput]:
 class _Part:
     """The share of a build's progress that measuring one artifact has: the second half is divided among them."""
 
-    report: Report
+    report: Progress
     backend: str
     index: int
     count: int
@@ -86,27 +89,34 @@ def _measured(
     """The artifact with its golden logits and its quality, from the engine and the interpreter that will serve it."""
     golden = texts_of(manifest.golden)
     trial = _trial(backend, folder / artifact.file, artifact, manifest, folder, (*golden, *texts_of(split.rows)))
-    logits = []
-    for i, row in enumerate(measured_logits(trial), 1):
-        logits.append(row)
+    outcomes = []
+    for i, outcome in enumerate(trial_outcomes(trial), 1):
+        outcomes.append(outcome)
         report(i / len(trial.texts))
-    found = np.array(logits[len(golden) :]).argmax(axis=1)
-    correct = int((found == [row.target for row in split.rows]).sum())
-    quality = Quality(
+    quality = _quality([outcome.answer for outcome in outcomes[len(golden) :]], manifest, split)
+    golden_logits = [outcome.logits for outcome in outcomes[: len(golden)]]
+    speed = measured_speed(backend, artifact, manifest, folder)
+    return msgspec.structs.replace(artifact, golden_logits=golden_logits, quality=quality, speed=speed)
+
+
+def _quality(answers: Sequence[Any], manifest: Manifest, split: Split) -> Quality:
+    task = open_task(manifest.task, manifest.task_settings)
+    score = task.score(answers, split.rows)
+    return Quality(
         dataset=split.dataset,
         split=split.split,
-        value=correct / len(split.rows),
-        correct=correct,
+        metric=task.metric,
+        value=score.value,
+        correct=score.correct,
         n=len(split.rows),
     )
-    return msgspec.structs.replace(artifact, golden_logits=logits[: len(golden)], quality=quality)
 
 
 def _reference(checkpoint: Path, manifest: Manifest, folder: Path) -> list[list[float]]:
     """The golden logits of the checkpoint itself, with the variant's tokenizer."""
     artifact = Artifact(file="model.safetensors", layout="packed", precision="fp32", sha256={}, bytes=0)
     trial = _trial("torch", checkpoint / artifact.file, artifact, manifest, folder, texts_of(manifest.golden))
-    return list(measured_logits(trial))
+    return [outcome.logits for outcome in trial_outcomes(trial)]
 
 
 def _trial(
@@ -119,7 +129,8 @@ def _trial(
         layout=artifact.layout,
         tokenizer=str((folder / TOKENIZER_FILE).absolute()),
         max_tokens=manifest.max_tokens,
-        labels=tuple(manifest.labels),
+        task=manifest.task,
+        task_settings=manifest.task_settings,
         threads=len(usable_cores()),
         texts=texts,
     )
@@ -129,12 +140,11 @@ def texts_of(some: Sequence[Row] | Sequence[GoldenInput]) -> tuple[Text, ...]:
     return tuple((one.text, one.text_pair) for one in some)
 
 
-def _checked_against(reference: list[list[float]], artifact: Artifact, backend: str) -> Artifact:
+def _checked_against(
+    reference: list[list[float]], artifact: Artifact, backend: str, golden: Sequence[GoldenInput]
+) -> Artifact:
     """The artifact with the reference's golden logits, which its own must equal."""
-    difference = float(np.abs(np.array(reference) - np.array(artifact.golden_logits)).max())
-    if difference > artifact.golden_tolerance:
-        raise ParetoServeError(
-            f"The {backend} artifact differs from the checkpoint by {difference:.2g} in a golden input's logits, more "
-            f"than the {artifact.golden_tolerance:.2g} that rounding explains: this is a bug of the exporter."
-        )
+    for one, want, got in zip(golden, reference, artifact.golden_logits, strict=True):
+        what = f"The {backend} artifact differs from the checkpoint: golden input {one.text!r}"
+        check_golden(what, want, got, artifact.golden_tolerance, "this is a bug of the exporter")
     return msgspec.structs.replace(artifact, golden_logits=reference)

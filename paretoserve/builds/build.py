@@ -2,18 +2,29 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from handlers.tasks.catalogue import settings_of
 from model_store.errors import ParetoServeError
 from model_store.manifest import Manifest, write_manifest
 from model_store.rows import Data
 from model_store.store import staging
-from paretoserve.builds.artifacts import Text, artifacts_of, golden_inputs, texts_of
+from paretoserve.builds.artifacts import artifacts_of, golden_inputs
+from paretoserve.builds.latency import latency_on
+from paretoserve.builds.task import checkpoint_task, task_name
 from paretoserve.environments.catalogue import interpreter_for
 from paretoserve.terminal.progress import progress
 from recipes.data.checkpoint import fetch_checkpoint
 from recipes.data.rows import Columns, load_data
+
+if TYPE_CHECKING:  # recipes bring torch and the quantizers along, which only building needs
+    from recipes.grammar import Recipe
+    from recipes.run import Built
+
+WORK_FOLDER = ".work"
+"""Of a store: what steps keep so that they survive a kill, a folder per model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +32,9 @@ class BuildRequest:
     """Build `recipes` from a checkpoint (a folder or a Hub id) and data (a file, a folder or a Hub id).
 
     `backends` are those to write artifacts for; unless some are named, each recipe writes those of the default ones
-    that it can.
+    that it can. Without a `task` it is that of the checkpoint, where this is a variant, or text classification.
+    `seed` is for all that is drawn in training. Without a train split, quantization is refused unless
+    `calibrate_on_evaluation` is set.
     """
 
     checkpoint: str
@@ -32,45 +45,61 @@ class BuildRequest:
     columns: Columns = Columns()
     max_tokens: int = 128
     backends: tuple[str, ...] | None = None
+    task: str | None = None
+    seed: int = 0
+    calibrate_on_evaluation: bool = False
 
 
 def build(request: BuildRequest) -> list[Path]:
     """Build every recipe of a request; the folders of the variants, in the order asked.
 
     Raises:
-        ParetoServeError: an unknown recipe, one that has nothing for a backend, an engine that is missing or fails, a
-            checkpoint or data that cannot be read.
+        RecipeError: a recipe cannot be read, before anything else is done, or one of its steps cannot be done.
+        DataError: the data cannot be read, or lacks rows that a recipe needs.
+        ParetoServeError: a recipe has nothing for a backend, an engine is missing or fails, or the checkpoint cannot
+            be read.
     """
-    from networks.config import read_config
+    from recipes.run import check_rows
 
-    for name in request.recipes:
-        backends_of(name, request.backends)
+    recipes = [recipe_of(text) for text in request.recipes]
+    for recipe in recipes:
+        backends_of(recipe, request.backends)
     checkpoint = fetch_checkpoint(request.checkpoint)
-    data = load_data(request.data, read_config(checkpoint).labels, request.columns)
+    data = load_data(request.data, checkpoint_task(request.task, checkpoint).target, request.columns)
+    for recipe in recipes:
+        check_rows(recipe, data, request.calibrate_on_evaluation)
     model = request.name or checkpoint.resolve().name
-    return [build_variant(request, checkpoint, data, model, recipe) for recipe in request.recipes]
+    return [build_variant(request, checkpoint, data, model, recipe.text) for recipe in recipes]
 
 
-def backends_of(recipe: str, asked: tuple[str, ...] | None) -> tuple[str, ...]:
+def recipe_of(text: str) -> "Recipe":
+    """The recipe that `text` spells.
+
+    Raises:
+        RecipeError: it cannot be read.
+    """
+    from recipes.grammar import parse_recipe
+    from recipes.steps.catalogue import STEPS
+
+    return parse_recipe(text, STEPS)
+
+
+def backends_of(recipe: "Recipe", asked: tuple[str, ...] | None) -> tuple[str, ...]:
     """The backends that a recipe writes artifacts for, with an engine to measure each: those asked for, or the default.
 
     Raises:
-        ParetoServeError: there is no such recipe, or it has nothing for a backend that was asked for.
+        ParetoServeError: the recipe has nothing for a backend that was asked for.
         EnvironmentUnavailable: an engine is not installed.
     """
-    # Recipes bring torch and the quantizers along, which only building needs.
-    from recipes.base import DEFAULT_BACKENDS
-    from recipes.catalogue import RECIPES, WRITTEN
+    from recipes.export import catalogue
 
-    if recipe not in RECIPES:
-        raise ParetoServeError(f"There is no recipe {recipe!r}; choose from {', '.join(RECIPES)}.")
+    written = catalogue.backends_of(recipe.precision)
     for backend in asked or ():
-        if backend not in WRITTEN[recipe]:
+        if backend not in written:
             raise ParetoServeError(
-                f"Recipe {recipe!r} writes nothing for backend {backend!r}; it can write for "
-                f"{', '.join(WRITTEN[recipe])}."
+                f"Recipe {recipe.text!r} writes nothing for backend {backend!r}; it can write for {', '.join(written)}."
             )
-    backends = asked or tuple(backend for backend in DEFAULT_BACKENDS if backend in WRITTEN[recipe])
+    backends = asked or tuple(backend for backend in catalogue.DEFAULT_BACKENDS if backend in written)
     for backend in backends:
         interpreter_for(backend)
     return backends
@@ -80,37 +109,45 @@ def build_variant(
     request: BuildRequest, checkpoint: Path, data: Data, model: str, recipe: str, variant: str | None = None
 ) -> Path:
     """Build one variant, called after its recipe unless `variant` says otherwise."""
-    from recipes.base import RecipeInput
-    from recipes.catalogue import RECIPES
+    from recipes.run import RecipeInput, run_recipe
 
-    variant, backends = variant or recipe, backends_of(recipe, request.backends)
+    parsed = recipe_of(recipe)
+    backends = backends_of(parsed, request.backends)
+    variant = variant or parsed.name
     target = request.store / model / variant
     with staging(target) as folder, progress(f"Building {model}/{variant}") as report:
         given = RecipeInput(
-            checkpoint,
-            calibration_texts(data),
-            folder,
-            lambda what, part: report(what, part / 2),
-            request.max_tokens,
-            backends,
+            checkpoint=checkpoint,
+            data=data,
+            out_dir=folder,
+            work=request.store / WORK_FOLDER / model,
+            latency_s=latency_on(backends[0], parsed.precision, checkpoint, data, request.max_tokens),
+            report=lambda what, part: report(what, part / 2),
+            max_tokens=request.max_tokens,
+            seed=request.seed,
+            backends=backends,
+            calibrate_on_evaluation=request.calibrate_on_evaluation,
         )
-        built = RECIPES[recipe](given)
-        manifest = Manifest(
-            model=model,
-            variant=variant,
-            technique=built.technique,
-            parent=built.parent,
-            labels=list(built.labels),
-            max_tokens=built.max_tokens,
-            parameters=built.parameters,
-            nonzero=built.nonzero,
-            golden=golden_inputs(data.evaluation),
-        )
-        artifacts = artifacts_of(built.artifacts, checkpoint, manifest, folder, data.evaluation, report)
+        built = run_recipe(parsed, given)
+        manifest = _manifest(model, variant, built, data, request.task)
+        artifacts = artifacts_of(built.artifacts, built.checkpoint, manifest, folder, data.evaluation, report)
         write_manifest(msgspec.structs.replace(manifest, artifacts=artifacts), folder)
     return target
 
 
-def calibration_texts(data: Data) -> tuple[Text, ...]:
-    """What recipes choose their calibration texts from: the train split, or where there is none the other."""
-    return texts_of((data.train or data.evaluation).rows)
+def _manifest(model: str, variant: str, built: "Built", data: Data, task: str | None) -> Manifest:
+    """All that is known before the artifacts are measured."""
+    return Manifest(
+        model=model,
+        variant=variant,
+        technique=built.technique,
+        lineage=built.lineage,
+        parent=built.parent,
+        task=task_name(task, built.checkpoint),
+        task_settings=settings_of(checkpoint_task(task, built.checkpoint)),
+        max_tokens=built.exported.max_tokens,
+        token_lengths=built.token_lengths,
+        parameters=built.exported.parameters,
+        nonzero=built.exported.nonzero,
+        golden=golden_inputs(data.evaluation),
+    )

@@ -1,4 +1,4 @@
-"""Compare candidates: serve each alone on the same cores, measure its accuracy over HTTP, load it, report."""
+"""Compare candidates: serve each alone on the same cores, measure its quality over HTTP, load it, report."""
 
 import shlex
 import sys
@@ -10,21 +10,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 from handlers.backends.catalogue import artifact_name
+from handlers.tasks.base import AnyTask
+from handlers.tasks.catalogue import open_task
 from loadtest.analysis import throttling_threshold
 from loadtest.campaign import Campaign, CampaignEvent, run_campaign
-from loadtest.comparison import Accuracy, CandidateReport, Report
+from loadtest.comparison import CandidateReport, Quality, Report
 from loadtest.levels import LevelResult
 from loadtest.progress import LevelDone, LevelStarted, LevelTicked
 from loadtest.report import write_report
 from model_store.rows import Split
-from paretoserve.campaigns.accuracy import PATH, served_accuracy, write_bodies
+from paretoserve.campaigns.quality import PATH, served_quality, write_bodies
 from paretoserve.candidates.candidate import Candidate
 from paretoserve.hosts.container import Limits, image_id, image_of, running_container
 from paretoserve.hosts.endpoint import describe_variants
 from paretoserve.hosts.machine import describe_machine, describe_versions
 from paretoserve.hosts.process import running_server
-from paretoserve.terminal import progress as steps
-from paretoserve.terminal.progress import progress
+from paretoserve.terminal.progress import Progress, progress
 from recipes.data.rows import Columns, load_data
 from serving.cpu_plan import usable_cores
 
@@ -70,10 +71,10 @@ def compare(comparison: Comparison) -> Report:
     if comparison.containers is not None:
         for candidate in comparison.candidates:
             image_id(candidate.backend)  # before anything is measured
-    labels = tuple(comparison.candidates[0].manifest.labels)
-    split = load_data(comparison.data, labels, comparison.columns).evaluation
-    texts = [(row.text, row.text_pair) for row in split.rows]
-    bodies = write_bodies(texts, comparison.texts_per_request, comparison.out_dir / "bodies.jsonl")
+    task = _task(comparison.candidates[0])
+    split = load_data(comparison.data, task.target, comparison.columns).evaluation
+    inputs = [task.inputs(row) for row in split.rows]
+    bodies = write_bodies(inputs, comparison.texts_per_request, comparison.out_dir / "bodies.jsonl")
     measured = [_measure(candidate, comparison, split, bodies) for candidate in comparison.candidates]
     engines = [engine for _, engine in measured if engine]
     report = Report(
@@ -96,12 +97,13 @@ def split_cores() -> tuple[tuple[int, ...], tuple[int, ...]]:
 def _measure(
     candidate: Candidate, comparison: Comparison, split: Split, bodies: Path
 ) -> tuple[CandidateReport, str | None]:
-    """What was measured of a candidate, and the engine that ran it, with its version."""
+    """The report of a candidate, and the name and version of the engine that ran it."""
     _, client_cores = split_cores()
     folder = comparison.out_dir / candidate.name
     with _serving(candidate, comparison, folder / "server.log") as url:
-        with progress(f"{candidate.name}: accuracy") as report:
-            accuracy = served_accuracy(url, split, candidate.manifest.labels, report)
+        task = _task(candidate)
+        with progress(f"{candidate.name}: {task.metric}") as report:
+            quality = served_quality(url, split, task, report)
         campaign = Campaign(
             url=url,
             bodies=bodies,
@@ -116,7 +118,11 @@ def _measure(
         )
         levels = run_with_progress(campaign, folder, f"{candidate.name}: load")
         facts = describe_variants(url)[0]
-    return _candidate_report(candidate, accuracy, levels, facts), _engine(facts)
+    return _candidate_report(candidate, quality, levels, facts), _engine(facts)
+
+
+def _task(candidate: Candidate) -> AnyTask:
+    return open_task(candidate.manifest.task, candidate.manifest.task_settings)
 
 
 def _serving(candidate: Candidate, comparison: Comparison, log_file: Path) -> AbstractContextManager[str]:
@@ -129,7 +135,7 @@ def _serving(candidate: Candidate, comparison: Comparison, log_file: Path) -> Ab
 
 
 def run_with_progress(campaign: Campaign, out_dir: Path, title: str) -> tuple[LevelResult, ...]:
-    """Run a campaign under a progress bar that tells the level, its rate and its rejections."""
+    """Run a campaign under a progress bar that shows the level, its rate and its rejections."""
     with progress(title) as report:
         return run_campaign(campaign, out_dir, _Ticker(report))
 
@@ -137,14 +143,14 @@ def run_with_progress(campaign: Campaign, out_dir: Path, title: str) -> tuple[Le
 class _Ticker:
     """Turns the events of a campaign into progress; a level is done in proportion to its time."""
 
-    def __init__(self, report: steps.Report) -> None:
+    def __init__(self, report: Progress) -> None:
         self._report = report
         self._planned = 1
 
     def __call__(self, event: CampaignEvent) -> None:
         match event:
             case LevelStarted():
-                # While `auto` searches nobody knows how many levels there will be: assume a few more.
+                # While `auto` searches, the number of levels is unknown: assume a few more.
                 self._planned = event.planned or event.index + 4
                 self._report(f"{event.users} users", event.index / self._planned)
             case LevelTicked():
@@ -156,7 +162,7 @@ class _Ticker:
 
 
 def _candidate_report(
-    candidate: Candidate, accuracy: Accuracy, levels: tuple[LevelResult, ...], facts: dict[str, Any]
+    candidate: Candidate, quality: Quality, levels: tuple[LevelResult, ...], facts: dict[str, Any]
 ) -> CandidateReport:
     artifacts = candidate.manifest.artifacts
     artifact = artifacts.get(artifact_name(candidate.backend, artifacts))
@@ -167,7 +173,7 @@ def _candidate_report(
         backend=candidate.backend,
         levels=levels,
         threshold=throttling_threshold(levels),
-        accuracy=accuracy,
+        quality=quality,
         size_bytes=artifact.bytes if artifact else None,
         parameters=candidate.manifest.parameters,
         nonzero=candidate.manifest.nonzero,
@@ -176,7 +182,7 @@ def _candidate_report(
 
 
 def _engine(facts: dict[str, Any]) -> str | None:
-    # As its worker tells it: the engine may be none of our own interpreter's.
+    # As its worker reports it: the engine may not be installed for this interpreter.
     engine = facts.get("engine")
     return f"{engine['engine']} {engine['version']}" if isinstance(engine, dict) else None
 

@@ -1,19 +1,19 @@
-"""Load one endpoint that somebody else runs."""
+"""Load one endpoint that is already running."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from handlers.tasks.payload import input_of
 from loadtest.analysis import throttling_threshold
 from loadtest.campaign import Campaign
 from loadtest.comparison import CandidateReport, Report
 from loadtest.report import write_report
-from paretoserve.campaigns.accuracy import PATH, write_bodies
 from paretoserve.campaigns.compare import Load, run_with_progress
+from paretoserve.campaigns.quality import PATH, write_bodies
 from paretoserve.hosts.machine import describe_machine, describe_versions
 from recipes.data.rows import Columns, read_texts
-
-TARGET_VARIANT = "X-Amzn-SageMaker-Target-Variant"
+from serving.headers import TARGET_VARIANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def load_endpoint(endpoint: Endpoint, load: Load, data: str, columns: Columns, o
         ParetoServeError, LoadTestError: the data cannot be read, or the endpoint does not answer.
     """
     texts = read_texts(data, columns)
-    bodies = write_bodies(texts, 1, out / "bodies.jsonl")
+    bodies = write_bodies([input_of(*text) for text in texts], 1, out / "bodies.jsonl")
     campaign = Campaign(
         url=endpoint.url,
         bodies=bodies,

@@ -8,7 +8,9 @@ from handlers.inferred import manifest_of
 from model_store.errors import ParetoServeError
 from model_store.manifest import Manifest
 from model_store.store import find_variant
+from paretoserve.candidates.fastest import fastest_backend
 from paretoserve.environments.catalogue import interpreter_for, is_installed
+from paretoserve.terminal.progress import errors
 from serving.front.settings import VariantSpec
 
 # The backend of a folder that holds the user's own model_fn and nothing of ours.
@@ -31,7 +33,7 @@ class Candidate:
 def parse_candidate(text: str, model_dir: Path | None = None, unless_named: str | None = None) -> Candidate:
     """Read `DIR`, `DIR@BACKEND` or, with the folder of a model given, `VARIANT` and `VARIANT@BACKEND`.
 
-    Where no backend is named it is `unless_named`, or the best that is installed.
+    Where no backend is named it is `unless_named`, or the fastest that is installed.
 
     Raises:
         ParetoServeError: there is no such variant, or it has nothing for that backend.
@@ -43,10 +45,10 @@ def parse_candidate(text: str, model_dir: Path | None = None, unless_named: str 
     if not folder.is_dir():
         raise ParetoServeError(f"There is no folder {path!r}; give the folder of a variant, e.g. store/sst2/int8.")
     manifest = manifest_of(folder)
-    return _checked(Candidate(folder, manifest, backend or unless_named or _default_backend(manifest)))
+    return _checked(Candidate(folder, manifest, backend or unless_named or _default_backend(manifest, folder)))
 
 
-def _default_backend(manifest: Manifest) -> str:
+def _default_backend(manifest: Manifest, folder: Path) -> str:
     if not manifest.artifacts:
         return USER_MODEL
     ranked = sorted((one for one in BACKENDS.values() if one.rank is not None), key=lambda one: one.rank or 0)
@@ -63,7 +65,11 @@ def _default_backend(manifest: Manifest) -> str:
             f"None of the engines of variant {manifest.variant!r} ({held}) is installed; run: paretoserve env create "
             f"{fitting[0]}."
         )
-    return installed[0]
+    return fastest_backend(manifest, folder, installed, _say)
+
+
+def _say(line: str) -> None:
+    errors.print(line, markup=False, soft_wrap=True)
 
 
 def _checked(candidate: Candidate) -> Candidate:

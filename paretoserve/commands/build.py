@@ -8,25 +8,59 @@ import typer
 from paretoserve.commands import options
 from paretoserve.terminal.printing import print_variants
 
+Recipes = Annotated[
+    list[str],
+    typer.Option(
+        "--recipe",
+        help="What to build; may be given several times. A precision: dense (which is fp32), bf16 or int8; or a chain "
+        "of steps joined by +, with at most one precision at its end.",
+    ),
+]
+OnEvaluation = Annotated[
+    bool,
+    typer.Option(
+        "--calibrate-on-evaluation",
+        help="Let int8 measure its ranges on the rows that it is evaluated on, where the data has no train split. "
+        "It flatters the accuracy, and the manifest says so.",
+    ),
+]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, help="For all that steps draw; the same gives the same weights again.")
+]
+
 
 def build(
     checkpoint: Annotated[str, typer.Option(help="Folder of a fine-tuned Hugging Face checkpoint, or a Hub id.")],
     data: options.Data,
-    recipe: Annotated[list[str], typer.Option(help="What to build; may be given several times: dense, bf16, int8.")],
+    recipe: Recipes,
     backend: options.Backends = None,
     store: options.Store = Path("store"),
     name: Annotated[str | None, typer.Option(help="Name of the model; the checkpoint folder's by default.")] = None,
     max_tokens: Annotated[int, typer.Option(min=8, help="Where texts are cut.")] = 128,
+    seed: Seed = 0,
+    calibrate_on_evaluation: OnEvaluation = False,
     text_column: options.TextColumn = None,
     text_pair_column: options.PairColumn = None,
     label_column: options.LabelColumn = None,
+    task: Annotated[
+        str | None, typer.Option(help="What it was fine-tuned for; text-classification unless it is a variant.")
+    ] = None,
 ) -> None:
     """Build variants of a checkpoint: an artifact per engine, its accuracy on the data, and a manifest."""
     from paretoserve.builds.build import BuildRequest
     from paretoserve.builds.build import build as build_variants
 
-    columns = options.columns(text_column, text_pair_column, label_column)
-    backends = tuple(backend) if backend else None
-    request = BuildRequest(checkpoint, data, tuple(recipe), store, name, columns, max_tokens, backends)
-    folders = build_variants(request)
-    print_variants(folders)
+    request = BuildRequest(
+        checkpoint=checkpoint,
+        data=data,
+        recipes=tuple(recipe),
+        store=store,
+        name=name,
+        columns=options.columns(text_column, text_pair_column, label_column),
+        max_tokens=max_tokens,
+        backends=tuple(backend) if backend else None,
+        task=task,
+        seed=seed,
+        calibrate_on_evaluation=calibrate_on_evaluation,
+    )
+    print_variants(build_variants(request))

@@ -26,7 +26,7 @@ def compare(
     text_pair_column: options.PairColumn = None,
     label_column: options.LabelColumn = None,
 ) -> None:
-    """Serve each candidate alone, measure its accuracy over HTTP, load it until it throttles, and report."""
+    """Serve each candidate alone, measure its quality over HTTP, load it until it throttles, and report."""
     from paretoserve.campaigns.compare import Comparison, Load
     from paretoserve.campaigns.compare import compare as run_comparison
     from paretoserve.candidates.candidate import parse_candidate

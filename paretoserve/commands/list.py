@@ -7,7 +7,7 @@ from paretoserve.terminal.printing import print_variants
 
 
 def list_(store: options.Store = Path("store")) -> None:
-    """List the variants of a store: their engines, sizes and accuracy."""
+    """List the variants of a store: their engines, sizes and quality."""
     from model_store.store import variant_dirs
 
     print_variants(variant_dirs(store))

@@ -28,7 +28,7 @@ def dwell(least_s: float) -> tuple[float, float]:
 
 
 def columns(text: str | None, text_pair: str | None, label: str | None) -> Columns:
-    return Columns(text=text, text_pair=text_pair, label=label)
+    return Columns(text=text, text_pair=text_pair, target=label)
 
 
 Store = Annotated[Path, typer.Option("--store", help="Folder of models, each a folder of variants.")]

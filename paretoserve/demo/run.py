@@ -1,7 +1,9 @@
 """The demo: train, build, compare, on a task of its own. Needs no network and no data."""
 
+import shutil
 from pathlib import Path
 
+from handlers.tasks.text_classification import TextClassification
 from loadtest.comparison import Report
 from paretoserve.builds.build import BuildRequest, build_variant
 from paretoserve.campaigns.compare import Comparison, Levels, Load, compare
@@ -16,7 +18,7 @@ TRAIN_STEPS, DEV_EXAMPLES = 280, 500
 LAYERS, FEW_LAYERS = 3, 1
 # One review is so short that the time of a request would be the server's, not the model's.
 TEXTS_PER_REQUEST = 16
-CANDIDATES = ("dense@torch", "dense@onnxruntime", "int8@onnxruntime", "layers-1@onnxruntime")
+CANDIDATES = ("dense@transformers", "dense@onnxruntime", "int8@onnxruntime", "layers-1@onnxruntime")
 # Artifacts for the candidates alone; more would be built and measured for nothing.
 BACKENDS = {"dense": ("torch", "onnxruntime"), "int8": ("onnxruntime",), "layers-1": ("onnxruntime",)}
 
@@ -30,11 +32,13 @@ def run_demo(out: Path, levels: Levels, train_steps: int = TRAIN_STEPS) -> Repor
     _write(dev_examples, data / "dev.tsv")
     _write(train_examples, data / "train.tsv")
     tokenizer = train_tokenizer([example.text for example in train_examples[:3000]])
-    rows = load_data(str(data), LABELS)
+    rows = load_data(str(data), TextClassification(LABELS).target)
     for layers, builds in ((LAYERS, (("dense", "dense"), ("int8", "int8"))), (FEW_LAYERS, (("dense", "layers-1"),))):
         checkpoint = out / "checkpoints" / f"layers-{layers}"
         with progress(f"Training {layers} layer{'s' if layers > 1 else ''}") as report:
-            save(train(tokenizer, train_examples, layers, report), tokenizer, checkpoint)
+            work = out / "work" / checkpoint.name
+            save(train(tokenizer, train_examples, layers, work, report), tokenizer, checkpoint)
+            shutil.rmtree(work)
         for recipe, variant in builds:
             request = BuildRequest(str(checkpoint), str(data), (), out / "store", MODEL, backends=BACKENDS[variant])
             build_variant(request, checkpoint, rows, MODEL, recipe, variant)

@@ -9,10 +9,13 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from torch import Tensor
 from torch.nn import functional
 
-from networks.config import BertConfig
-from networks.encoder import BertClassifier, save_checkpoint
+from networks.checkpoint import save_checkpoint
+from networks.encoder.modules import PackedEncoder
+from networks.encoder.shape import EncoderShape
 from paretoserve.demo.task import LABELS, Example
-from paretoserve.terminal.progress import Report
+from recipes.training.loop import TrainingSettings
+from recipes.training.loop import train as train_model
+from recipes.work.progress import Progress
 
 WIDTH, HEAD_SIZE, MAX_TOKENS = 128, 32, 64
 BATCH, LEARNING_RATE = 64, 1.2e-3
@@ -53,32 +56,32 @@ def train_tokenizer(texts: Sequence[str]) -> Tokenizer:
     return tokenizer
 
 
-def train(tokenizer: Tokenizer, train_examples: Sequence[Example], layers: int, report: Report) -> BertClassifier:
-    """Train a classifier of `layers` layers, one pass over the examples; the same every time on the same machine."""
-    torch.manual_seed(0)
+def train(
+    tokenizer: Tokenizer, train_examples: Sequence[Example], layers: int, work: Path, report: Progress
+) -> PackedEncoder:
+    """Train a classifier of `layers` layers, one pass over the examples; the same every time on the same machine.
+
+    What is in `work` survives a kill: started again, the training goes on from there.
+    """
     model = _new_model(tokenizer.get_vocab_size(), layers)
-    steps = len(train_examples) // BATCH
-    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.1)
-    model.train()
-    for step, batch in enumerate(_batches(tokenizer, train_examples)):
-        loss = batch.loss(model(**batch.inputs))
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        report(f"step {step + 1} of {steps}, loss {loss.item():.2f}", (step + 1) / steps)
-    return model.eval()
+    settings = TrainingSettings(
+        steps=len(train_examples) // BATCH, learning_rate=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01
+    )
+
+    def batch_of(step: int) -> Batch:
+        return _batch(tokenizer, train_examples[step * BATCH : (step + 1) * BATCH])
+
+    train_model(model, batch_of, lambda network, batch: batch.loss(network(**batch.inputs)), settings, work, report)
+    return model
 
 
-def save(model: BertClassifier, tokenizer: Tokenizer, checkpoint: Path) -> None:
+def save(model: PackedEncoder, tokenizer: Tokenizer, checkpoint: Path) -> None:
     save_checkpoint(model, checkpoint)
     tokenizer.save(str(checkpoint / "tokenizer.json"))
 
 
-def _new_model(vocab_size: int, layers: int) -> BertClassifier:
-    config = BertConfig(
+def _new_model(vocab_size: int, layers: int) -> PackedEncoder:
+    shape = EncoderShape(
         vocab_size=vocab_size,
         hidden_size=WIDTH,
         head_size=HEAD_SIZE,
@@ -88,13 +91,19 @@ def _new_model(vocab_size: int, layers: int) -> BertClassifier:
         max_tokens=MAX_TOKENS,
         dropout=0.0,
     )
-    model = BertClassifier(config)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = PackedEncoder(shape)
+        _initialise(model)
+    return model
+
+
+def _initialise(model: PackedEncoder) -> None:
     for module in model.modules():
         if isinstance(module, torch.nn.Linear | torch.nn.Embedding):
             torch.nn.init.normal_(module.weight, std=0.05)
         if isinstance(module, torch.nn.Linear):
             torch.nn.init.zeros_(module.bias)
-    return model
 
 
 def _batches(tokenizer: Tokenizer, all_examples: Sequence[Example]) -> Iterator[Batch]:
@@ -124,7 +133,7 @@ def _batch(tokenizer: Tokenizer, some: Sequence[Example]) -> Batch:
     return Batch(inputs, torch.tensor(labels), len(some))
 
 
-def evaluate(model: BertClassifier, tokenizer: Tokenizer, some: Sequence[Example]) -> float:
+def evaluate(model: PackedEncoder, tokenizer: Tokenizer, some: Sequence[Example]) -> float:
     """The share of examples that the model labels right."""
     correct = 0
     with torch.inference_mode():

@@ -15,12 +15,11 @@ from pathlib import Path
 
 from handlers.backends.catalogue import BACKENDS
 from model_store.errors import EnvironmentUnavailable
+from paretoserve.environments.pythons import find_python, output_of
 from paretoserve.environments.virtual_environment import (
     Contents,
-    answer,
     environment,
     environments_of,
-    find_python,
     interpreter_of,
     made_environment,
     site_packages_of,
@@ -47,6 +46,7 @@ ENGINES = {
     "onnxruntime": Engine("onnxruntime", "onnxruntime"),
     "openvino": Engine("openvino", "openvino"),
     "deepsparse": Engine("deepsparse", "deepsparse", newest_python=(3, 11)),
+    "transformers": Engine("transformers", "transformers"),
     "torchserve": Engine("torchserve", "ts"),
 }
 """The environments that can be made, by name."""
@@ -108,14 +108,14 @@ def environment_name(backend: str) -> str:
 def create_environment(backend: str, python: str | None = None) -> Path:
     """Make the environment of a backend unless it is there already; its interpreter.
 
-    Made by `python` (a name on the PATH or a path), by ours unless told otherwise, and where the engine does not run
+    Made by `python` (a name or a path), by ours unless told otherwise, and where the engine does not run
     on ours by the newest that it runs on.
 
     Raises:
         EnvironmentUnavailable: there is none for it, no Python fits, or a package cannot be installed.
     """
     name = environment_name(backend)
-    base = _python_of(name) if python is None else _checked_python(name, find_python(python))
+    base = python_of(name) if python is None else _checked_python(name, find_python(python))
     return environment(name, _contents(name), environments_folder(), base)
 
 
@@ -154,11 +154,22 @@ def describe_environments() -> list[EnvironmentState]:
 
 def _described(name: str, engine: Engine) -> EnvironmentState:
     backends = tuple(one.name for one in BACKENDS.values() if one.environment == name)
-    if (made := _made(name)) is None:
-        return EnvironmentState(name, backends, None, _our_version(engine), None)
+    made = _made(name)
+    return EnvironmentState(name, backends, made, _version(engine, made), _size(made) if made else None)
+
+
+def engine_version(backend: str) -> str | None:
+    """The version of the engine that runs a backend; None where there is none, or it is not known."""
+    name = _environment_of(backend)
+    return _version(ENGINES[name], _made(name)) if name else None
+
+
+def _version(engine: Engine, made: Path | None) -> str | None:
+    """That of an environment, or of our own interpreter where none was created."""
+    if made is None:
+        return _our_version(engine)
     found = distributions(name=engine.package, path=[str(site_packages_of(made))])
-    engine_version = next((one.version for one in found), None)
-    return EnvironmentState(name, backends, made, engine_version, _size(made))
+    return next((one.version for one in found), None)
 
 
 def _our_version(engine: Engine) -> str | None:
@@ -190,7 +201,12 @@ def _our_packages() -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _python_of(name: str) -> Path:
+def python_of(name: str) -> Path:
+    """The Python that makes an environment unless told otherwise: ours, or the newest that its engine runs on.
+
+    Raises:
+        EnvironmentUnavailable: the engine does not run on ours, and no other is on this machine.
+    """
     newest = ENGINES[name].newest_python
     if newest is None or sys.version_info[:2] <= newest:
         return Path(sys.executable)
@@ -198,14 +214,14 @@ def _python_of(name: str) -> Path:
         return find_python(f"python{_dotted(newest)}")
     except EnvironmentUnavailable as exc:
         raise EnvironmentUnavailable(
-            f"The engine of {name!r} runs on Python {_dotted(newest)} at most, and there is no python{_dotted(newest)} "
-            f"on the PATH; install it, or name one: paretoserve env create {name} --python PATH."
+            f"The engine of {name!r} runs on Python {_dotted(newest)} at most, and no python{_dotted(newest)} "
+            f"was found; install it, or name one: paretoserve env create {name} --python PATH."
         ) from exc
 
 
 def _checked_python(name: str, python: Path) -> Path:
     newest = ENGINES[name].newest_python
-    found = tuple(map(int, answer(python, "import sys; print(*sys.version_info[:2])").split()))
+    found = tuple(map(int, output_of(python, "import sys; print(*sys.version_info[:2])").split()))
     if found < OLDEST_PYTHON or (newest and found > newest):
         most = f" and at most {_dotted(newest)}" if newest else " or later"
         raise EnvironmentUnavailable(

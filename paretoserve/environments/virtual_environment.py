@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_store.errors import EnvironmentUnavailable
-from paretoserve.terminal.progress import Report, progress
+from paretoserve.terminal.progress import Progress, progress
 
 # Written last. It tells for which state of its contents an environment was made.
 _READY = ".ready"
@@ -86,27 +86,6 @@ def site_packages_of(made: Path) -> Path:
     return next((made / "lib").glob("python*/site-packages"))
 
 
-def find_python(name: str) -> Path:
-    """The first Python of this name on the PATH that runs (a version manager's shim may stand for nothing), or a path.
-
-    Raises:
-        EnvironmentUnavailable: there is none.
-    """
-    folders = [""] if os.sep in name else os.environ.get("PATH", "").split(os.pathsep)
-    for folder in folders:
-        candidate = shutil.which(name, path=folder or None)
-        if candidate and (real := answer(Path(candidate), "import sys; print(sys.executable)")):
-            return Path(real)
-    where = "" if os.sep in name else " on the PATH"
-    raise EnvironmentUnavailable(f"There is no {name}{where} that runs; install it.")
-
-
-def answer(interpreter: Path, code: str) -> str:
-    """What a line of Python prints; nothing where the interpreter does not run."""
-    done = subprocess.run([interpreter, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
-    return done.stdout.strip() if done.returncode == 0 else ""
-
-
 def _digest(*told: str) -> str:
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
@@ -135,7 +114,7 @@ def _is_still(folder: Path, held: int) -> bool:
         return False
 
 
-def _make(name: str, made: Path, contents: Contents, python: Path, report: Report) -> None:
+def _make(name: str, made: Path, contents: Contents, python: Path, report: Progress) -> None:
     try:
         report("making it", 0.0)
         # A process that was killed may have left half of one.
@@ -150,7 +129,7 @@ def _make(name: str, made: Path, contents: Contents, python: Path, report: Repor
         raise
 
 
-def _install(name: str, made: Path, contents: Contents, report: Report) -> None:
+def _install(name: str, made: Path, contents: Contents, report: Progress) -> None:
     command: list[str | Path] = [interpreter_of(made), "-m", "pip", "install"]
     command += ["--disable-pip-version-check", "--progress-bar", "off"]
     command += ["--no-deps"] if contents.complete else []

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,8 +21,11 @@ def running_server(
     options: Sequence[str] = (),
     cores: Sequence[int] | None = None,
     ready_timeout_s: float = 300.0,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """Serve `variants` (`DIR@BACKEND`) on a free port; yields the URL once all are ready, ends the server after.
+
+    `cores` are those that it may run on; `environment` is that of its process, where it is not ours.
 
     Raises:
         ParetoServeError: it ended, or was not ready in time; the message carries the end of its log.
@@ -35,6 +38,7 @@ def running_server(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
+            env=environment,
             preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
         )
     try:
@@ -48,14 +52,14 @@ def _ready_url(process: "subprocess.Popen[bytes]", log_file: Path, timeout_s: fl
     # The server prints its URL as soon as it listens, and ends its output when it ends.
     url = next((line.split()[-1].decode() for line in process.stdout if line.startswith(b"Listening on ")), None)
     if url is None:
-        process.wait()  # its output is at an end, and so is it in a moment
+        process.wait()  # it closed its output, so it is about to end
     elif wait_until_ready(url, lambda: process.poll() is None, timeout_s):
         return url
     raise ParetoServeError(why_not_ready(process.poll() is None, timeout_s, log_file))
 
 
 def why_not_ready(runs: bool, timeout_s: float, log_file: Path) -> str:
-    """What is said of a server that did not get ready, with the end of its log."""
+    """The message about a server that did not get ready, with the end of its log."""
     tail = log_file.read_text(errors="replace").strip().splitlines()[-5:]
     why = f"was not ready within {timeout_s:.0f} s" if runs else "ended"
     return f"The server {why}; the end of {log_file.name}:\n" + "\n".join(tail)

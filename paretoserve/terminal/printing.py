@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def print_report(report: "Report", folder: Path) -> None:
-    from paretoserve.terminal.tables import report_table
+    from paretoserve.terminal.result_tables import report_table
 
     table, verdict = report_table(report)
     console.print(table)
@@ -19,6 +19,6 @@ def print_report(report: "Report", folder: Path) -> None:
 
 
 def print_variants(folders: list[Path]) -> None:
-    from paretoserve.terminal.tables import variants_table
+    from paretoserve.terminal.result_tables import variants_table
 
     console.print(variants_table(folders))

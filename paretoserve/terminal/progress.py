@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
 
-Report = Callable[[str, float], None]
+Progress = Callable[[str, float], None]
 """Called with what is being done and the fraction of it that is done, 0 to 1."""
 
-# A pipe or a log has no width; tables need this much to stand without broken words.
+# A pipe or a log has no width; tables need this much to show words unbroken.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 # Progress and errors go here, so that a command's result can be piped, and libraries that write to standard output
 # do not tear a bar apart.
@@ -18,7 +19,7 @@ errors = Console(stderr=True, highlight=False)
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Report]:
+def progress(title: str) -> Iterator[Progress]:
     """Show a step of some length under `title`; yields the function that moves it on."""
     if errors.is_terminal:
         with _bar(title) as report:
@@ -29,7 +30,7 @@ def progress(title: str) -> Iterator[Report]:
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[Report]:
+def _bar(title: str) -> Iterator[Progress]:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -37,7 +38,7 @@ def _bar(title: str) -> Iterator[Report]:
         TaskProgressColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=errors) as bar:
+    with Bar(*columns, console=errors) as bar:
         task = bar.add_task(title, total=1.0)
 
         def report(what: str, fraction: float) -> None:
@@ -48,17 +49,17 @@ def _bar(title: str) -> Iterator[Report]:
 
 
 @contextmanager
-def _lines(title: str) -> Iterator[Report]:
-    """One line when it starts and one at each quarter or new sub-step, so that a log stays readable."""
-    said: tuple[str, int] = ("", 0)
+def _lines(title: str) -> Iterator[Progress]:
+    """One line at the start and one at each quarter or new sub-step, so that a log stays readable."""
+    last: tuple[str, int] = ("", 0)
     errors.print(f"{title} …", markup=False)
 
     def report(what: str, fraction: float) -> None:
-        nonlocal said
+        nonlocal last
         # Figures within a sub-step change all the time; its first word tells it from another.
         now = (what.split(" ", 1)[0], int(4 * fraction))
-        if now != said:
-            said = now
+        if now != last:
+            last = now
             errors.print(f"  {title}: {what} {fraction:.0%}", markup=False)
 
     yield report

@@ -5,7 +5,7 @@ from pathlib import Path
 from model_store.errors import UnsupportedCheckpoint
 
 # Named one by one: pickled weights are never fetched.
-_FILES = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt"]
+CHECKPOINT_FILES = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt"]
 
 
 def fetch_checkpoint(source: str) -> Path:
@@ -24,7 +24,7 @@ def fetch_checkpoint(source: str) -> Path:
             f"{source!r} is no folder here; to fetch it from the Hugging Face Hub, install paretoserve[build]."
         ) from exc
     try:
-        return Path(snapshot_download(source, allow_patterns=_FILES))
+        return Path(snapshot_download(source, allow_patterns=CHECKPOINT_FILES))
     except (OSError, ValueError) as exc:  # what huggingface_hub raises derives from these
         raise UnsupportedCheckpoint(
             f"{source!r} is no folder here, and cannot be had from the Hugging Face Hub "

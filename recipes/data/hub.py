@@ -6,10 +6,10 @@ from model_store.errors import DataError
 from recipes.data.files import Record
 
 
-def hub_splits(source: str, labels: tuple[str, ...]) -> dict[str, list[Record]]:
+def hub_splits(source: str, classes: tuple[str, ...] = ()) -> dict[str, list[Record]]:
     """The records of each split of data set `id` or `id:configuration`.
 
-    Where the data set names its classes as `labels` does, in whatever order, its indices become those names; other
+    Where the data set names its classes as `classes` does, in whatever order, its indices become those names; other
     indices stay what they are.
 
     Raises:
@@ -30,14 +30,14 @@ def hub_splits(source: str, labels: tuple[str, ...]) -> dict[str, list[Record]]:
             f"{source!r} is no file or folder here, and cannot be had as a Hugging Face data set "
             f"({str(exc).splitlines()[0]}); check the name and the network, or give a local file."
         ) from exc
-    return {str(split): hub_records(rows, f"{split} of {source!r}", labels) for split, rows in splits.items()}
+    return {str(split): hub_records(rows, f"{split} of {source!r}", classes) for split, rows in splits.items()}
 
 
-def hub_records(rows: Any, where: str, labels: tuple[str, ...]) -> list[Record]:
+def hub_records(rows: Any, where: str, classes: tuple[str, ...]) -> list[Record]:
     """The rows of one split; `rows` is a `datasets.Dataset`."""
-    classes = {column: getattr(feature, "names", None) or [] for column, feature in rows.features.items()}
-    wanted = {label.casefold() for label in labels}
-    named = {column: names for column, names in classes.items() if {name.casefold() for name in names} == wanted}
+    found = {column: getattr(feature, "names", None) or [] for column, feature in rows.features.items()}
+    wanted = {name.casefold() for name in classes}
+    named = {column: names for column, names in found.items() if {name.casefold() for name in names} == wanted}
     return [Record(f"Row {i} of {where}", _with_names(row, named)) for i, row in enumerate(rows)]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from model_store.errors import DataError
-from model_store.rows import Data, Row, Split
+from model_store.rows import Data, Row, Split, TargetColumn
 from recipes.data.files import READERS, Record, read_table
 from recipes.data.hub import hub_splits
 
@@ -22,7 +22,6 @@ _TEXTS = {
     "question1": "question2",
     "question": "sentence",
 }
-_LABELS = ("label", "labels", "gold_label")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class Columns:
 
     text: str | None = None
     text_pair: str | None = None
-    label: str | None = None
+    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +40,24 @@ class _Table:
     records: Sequence[Record]
 
 
-def load_data(source: str, labels: tuple[str, ...], columns: Columns = Columns()) -> Data:
+def load_data(source: str, target: TargetColumn, columns: Columns = Columns()) -> Data:
     """The data in `source`: a TSV, CSV or JSONL file, a folder of such files, or a Hugging Face data set.
 
     A single file is the evaluation split. A folder holds `train.*` and one of `dev|validation|valid|test.*`. What
-    is no path is a data set's id, or `id:configuration`. A label is an index into `labels`, as number or digits,
-    or one of `labels` without regard to case.
+    is no path is a data set's id, or `id:configuration`. What is right is read as the task says in `target`.
 
     Raises:
-        DataError: the source is not there, lacks a column, or has a row or label that cannot be read.
+        DataError: the source is not there, lacks a column, or has a row that cannot be read.
     """
-    train, evaluation = _tables(source, labels)
+    train, evaluation = _tables(source, target.classes)
     return Data(
-        train=_split(train, labels, columns) if train else None,
-        evaluation=_split(evaluation, labels, columns),
+        train=_split(train, target, columns) if train else None,
+        evaluation=_split(evaluation, target, columns),
     )
 
 
 def read_texts(source: str, columns: Columns = Columns()) -> tuple[tuple[str, str | None], ...]:
-    """The texts of the evaluation split of `source`, each with its second text or None; no label column is needed.
+    """The texts of the evaluation split of `source`, each with its second text or None; no target column is needed.
 
     Raises:
         DataError: as `load_data`.
@@ -69,7 +67,7 @@ def read_texts(source: str, columns: Columns = Columns()) -> tuple[tuple[str, st
     return tuple(read_text(record) for record in table.records)
 
 
-def _tables(source: str, labels: tuple[str, ...] = ()) -> tuple[_Table | None, _Table]:
+def _tables(source: str, classes: tuple[str, ...] = ()) -> tuple[_Table | None, _Table]:
     path = Path(source)
     if path.is_dir():
         return _folder(path)
@@ -77,7 +75,7 @@ def _tables(source: str, labels: tuple[str, ...] = ()) -> tuple[_Table | None, _
         return None, _file(path)
     if path.suffix.lower() in READERS or path.is_absolute() or source.startswith("."):
         raise DataError(f"There is no file or folder {source!r}; give the path of a file of {', '.join(READERS)}.")
-    splits = hub_splits(source, labels)
+    splits = hub_splits(source, classes)
     train, evaluation = _first(splits, TRAIN), _first(splits, EVALUATION)
     if evaluation is None:
         raise DataError(
@@ -105,19 +103,19 @@ def _file(path: Path) -> _Table:
     return _Table(path.resolve().parent.name, path.stem, read_table(path))
 
 
-def _split(table: _Table, labels: tuple[str, ...], columns: Columns) -> Split:
-    read_text, read_label = _text_reader(table, columns), _label_reader(table, labels, columns)
-    rows = tuple(Row(*read_text(record), read_label(record)) for record in table.records)
+def _split(table: _Table, target: TargetColumn, columns: Columns) -> Split:
+    read_text, read_target = _text_reader(table, columns), _target_reader(table, target, columns)
+    rows = tuple(Row(*read_text(record), read_target(record)) for record in table.records)
     return Split(table.dataset, table.split, rows)
 
 
 def _text_reader(table: _Table, columns: Columns) -> Callable[[Record], tuple[str, str | None]]:
     found = _column_names(table)
-    first = _column(found, columns.text, tuple(_TEXTS), "text")
+    first = _column(found, columns.text, tuple(_TEXTS), "text", "--text-column")
     partner = _TEXTS.get(first.lower())
     if columns.text_pair is None and partner not in found:
         return lambda record: (_string(record, first), None)
-    pair = _column(found, columns.text_pair or partner, (), "text-pair")
+    pair = _column(found, columns.text_pair or partner, (), "text pair", "--text-pair-column")
     return lambda record: (_string(record, first), _string(record, pair))
 
 
@@ -126,14 +124,14 @@ def _column_names(table: _Table) -> dict[str, str]:
     return {name.lower(): name for name in table.records[0].fields}
 
 
-def _column(found: dict[str, str], given: str | None, usual: tuple[str, ...], kind: str) -> str:
+def _column(found: dict[str, str], given: str | None, usual: tuple[str, ...], kind: str, option: str) -> str:
     wanted = (given.lower(),) if given else usual
     column = next((found[name] for name in wanted if name in found), None)
     if column is None:
-        missing = repr(given) if given else f"for the {kind.replace('-', ' ')}"
+        missing = repr(given) if given else f"for the {kind}"
         raise DataError(
             f"There is no column {missing}; found {', '.join(map(repr, found.values()))}: "
-            f"name the right one with --{kind}-column."
+            f"name the right one with {option}."
         )
     return column
 
@@ -145,19 +143,13 @@ def _string(record: Record, column: str) -> str:
     return value
 
 
-def _label_reader(table: _Table, labels: tuple[str, ...], columns: Columns) -> Callable[[Record], int]:
-    column = _column(_column_names(table), columns.label, _LABELS, "label")
-    # Names come last, so that a model whose labels are digits is read by name.
-    known = {str(i): i for i in range(len(labels))} | {label.casefold(): i for i, label in enumerate(labels)}
+def _target_reader(table: _Table, target: TargetColumn, columns: Columns) -> Callable[[Record], Any]:
+    column = _column(_column_names(table), columns.target, target.names, target.kind, "--label-column")
 
-    def read(record: Record) -> int:
-        value = record.fields.get(column)
-        text = str(value).strip().casefold() if isinstance(value, int | str) else None
-        if text not in known or isinstance(value, bool):
-            raise DataError(
-                f"{record.place} has label {value!r}, which the model does not know; its labels are "
-                f"{', '.join(map(repr, labels))}, or their indices from 0."
-            )
-        return known[text]
+    def read(record: Record) -> Any:
+        try:
+            return target.read(record.fields.get(column))
+        except ValueError as exc:
+            raise DataError(f"{record.place} has {exc}.") from exc
 
     return read

@@ -1,4 +1,4 @@
-"""Static INT8 of the graph of `networks.graph`, for DeepSparse.
+"""Static INT8 of the graph of `networks.encoder.graph`, for DeepSparse.
 
 It knows integer products as `MatMulInteger` of bytes, with the bias added to the sum, which is then made a float and
 scaled, for each output unit by a factor of its own. What it makes of QDQ nodes, it computes in floats. The word
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto
 
-from recipes.export.calibration import Packed
+from recipes.data.tokens import Packed
 from recipes.export.onnx_int8 import GraphRewriter, Range, encoder_linears, observed_ranges, rounded
 
 # All that a signed byte holds: without VNNI the engine multiplies in more than bytes, so that nothing saturates.

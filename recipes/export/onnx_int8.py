@@ -1,4 +1,4 @@
-"""Static INT8 of the graph of `networks.graph`, for ONNX Runtime.
+"""Static INT8 of the graph of `networks.encoder.graph`, for ONNX Runtime.
 
 Each linear layer of the encoder becomes QDQ: its input is rounded to unsigned bytes with one range for the tensor,
 its weight to signed bytes with one scale per output unit, and ONNX Runtime fuses the four nodes to one
@@ -20,8 +20,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from networks.graph import WORD_EMBEDDINGS
-from recipes.export.calibration import Packed
+from networks.encoder.graph import WORD_EMBEDDINGS
+from recipes.data.tokens import Packed
 
 # Before the import: unless told not to, it tells its makers of every model that it loads.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -1,17 +1,25 @@
-"""The network as a TorchScript program: traced, its weights made constants."""
+"""For TorchScript: the network as a program, traced, its weights made constants."""
 
 import warnings
 from pathlib import Path
 
 import torch
 
-from networks.encoder import BertClassifier
+from networks.encoder.modules import PackedEncoder
+from recipes.export.base import BuiltArtifact, Exporter, Source, artifact
+from recipes.export.precisions import Precision
+from recipes.export.torch import DTYPES, in_precision
 
 
-def save_torchscript(model: BertClassifier, path: Path) -> None:
-    """Trace `model` on a call of two texts in one row; the program takes calls of any shape.
+def _write(source: Source, precision: Precision) -> BuiltArtifact:
+    save_torchscript(in_precision(source.encoder, precision), source.out_dir / "model.pt")
+    return artifact(precision, "model.pt")
 
-    Inputs and output are those of the model, packed.
+
+def save_torchscript(encoder: PackedEncoder, path: Path) -> None:
+    """Trace `encoder` on a call of two texts in one row; the program takes calls of any shape.
+
+    Inputs and output are those of the encoder, packed.
     """
     tokens = torch.arange(6)[None]
     segments = torch.tensor([[1, 1, 1, 2, 2, 2]])
@@ -19,5 +27,8 @@ def save_torchscript(model: BertClassifier, path: Path) -> None:
     with torch.inference_mode(), warnings.catch_warnings():
         # PyTorch has a successor to it; who serves TorchScript knows.
         warnings.simplefilter("ignore", DeprecationWarning)
-        traced = torch.jit.trace(model.eval(), example)  # type: ignore[no-untyped-call]
+        traced = torch.jit.trace(encoder.eval(), example)  # type: ignore[no-untyped-call]
         torch.jit.save(torch.jit.freeze(traced), path)
+
+
+EXPORTER = Exporter(tuple(DTYPES), _write)

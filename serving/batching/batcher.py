@@ -10,16 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from serving.calibration.cost_fit import PaddedCost
-
-# A padded call's company is sought among the oldest texts, as many as fill this many calls: further back there are
-# hardly nearer lengths, and in a long queue the front would age while the back is served.
-CALLS_AHEAD = 4
-
-# So many padded calls may take a younger text and leave an older one. Counted in calls, not in seconds: under overload
-# all texts wait for long, and all would be due. In a replay of SST-2's sentences a text was overtaken up to 16 times
-# where nothing forbade it; with 8 the throughput was 3 % less (decision 8).
-MOST_OVERTAKEN = 8
+from serving import tuning
+from serving.batching.padded_cost import PaddedCost
 
 
 class Waiting(Protocol):
@@ -83,8 +75,8 @@ def next_padded_batch(queue: Sequence[R], batch_tokens: int, now: float, cost: P
 
     A call has at most `batch_tokens` tokens with padding, or what the oldest text takes alone. The queue is in the
     order of arrival, and the oldest text is always taken: one that came when `n` others waited is in one of the next
-    `n + 1` calls. Nor may the young crowd in before it more than `MOST_OVERTAKEN` times: a text that was overtaken so
-    often comes before every younger one, whatever its length.
+    `n + 1` calls. A text that `tuning.MOST_OVERTAKEN` calls have left behind a younger one comes before every younger
+    one, whatever its length. Calls are counted and not seconds: under overload all texts wait for long.
     """
     expired: list[R] = []
     cancelled: list[R] = []
@@ -94,7 +86,7 @@ def next_padded_batch(queue: Sequence[R], batch_tokens: int, now: float, cost: P
     if not waiting:
         return Picked([], expired, cancelled, [])
     most_tokens = max(batch_tokens, cost.tokens(1, waiting[0].tokens))
-    order = _by_company(waiting, CALLS_AHEAD * most_tokens)
+    order = _by_company(waiting, tuning.CALLS_AHEAD * most_tokens)
     places = order[: _best_count([waiting[place].tokens for place in order], most_tokens, cost)]
     taken, youngest = set(places), max(places)
     left = [text for place, text in enumerate(waiting) if place not in taken]
@@ -106,8 +98,8 @@ def _by_company(waiting: Sequence[WaitingRow], window_tokens: int) -> list[int]:
     """Places in `waiting`: the oldest text, then those that were overtaken too often, then the nearest in length."""
     reached = itertools.accumulate(text.tokens for text in waiting)
     window = range(1, max(1, sum(tokens <= window_tokens for tokens in reached)))
-    due = [place for place in window if waiting[place].overtaken >= MOST_OVERTAKEN]
-    others = [place for place in window if waiting[place].overtaken < MOST_OVERTAKEN]
+    due = [place for place in window if waiting[place].overtaken >= tuning.MOST_OVERTAKEN]
+    others = [place for place in window if waiting[place].overtaken < tuning.MOST_OVERTAKEN]
     return [0, *due, *sorted(others, key=lambda place: abs(waiting[place].tokens - waiting[0].tokens))]
 
 

@@ -1,31 +1,14 @@
-"""A cost from what was measured, and what it says of padded calls: the worker's part, for the front has no arrays."""
+"""A cost as a function of tokens, fitted to calls that were timed."""
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from handlers.tokens.padding import Grid
 from serving.wire.cost import Cost, cost_terms
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class PaddedCost:
-    """What it costs to compute texts in a row each, filled up to the shapes of a grid."""
-
-    grid: Grid
-    cost: Cost
-
-    def tokens(self, texts: int, longest: int) -> int:
-        """Tokens with padding."""
-        return self.grid.tokens(texts, longest)
-
-    def seconds(self, texts: int, longest: int) -> float:
-        return self.grid.calls(texts) * self.cost.rows_seconds(*self.grid.shape(texts, longest))
 
 
 def fit_cost(samples: Sequence[tuple[int, int, float]]) -> Cost:

@@ -7,14 +7,9 @@ import asyncio
 import time
 
 from model_store.errors import Overloaded
+from serving import tuning
+from serving.front.refusals import Refusal, Refused
 from serving.wire.cost import NO_COST, Cost
-
-# Weight of the newest call of the engine in the moving averages; some tens of calls make up their memory.
-_WEIGHT = 0.05
-
-# Of the deadline, what the estimated wait may take. The estimate is of average requests on an average moment, and the
-# request's own call and its way back come on top: with all of the deadline, half of the answers came after it.
-WAIT_SHARE = 0.7
 
 
 class Gate:
@@ -44,16 +39,18 @@ class Gate:
         """Learn from a call of the engine that kept its stream for `busy_s` seconds."""
         if self._cost == NO_COST:
             self._cost = Cost(busy_s)
-        self._slowness += _WEIGHT * (busy_s / self._cost.layout_seconds(tokens) - self._slowness)
+        self._slowness += tuning.AVERAGE_WEIGHT * (busy_s / self._cost.layout_seconds(tokens) - self._slowness)
 
     def answered(self, tokens: int) -> None:
         """Learn how large requests are."""
         known = self._tokens_per_request
-        self._tokens_per_request = tokens if known is None else known + _WEIGHT * (tokens - known)
+        self._tokens_per_request = tokens if known is None else known + tuning.AVERAGE_WEIGHT * (tokens - known)
 
     def estimated_wait_s(self) -> float:
         """Seconds until a stream is free for a request that comes now."""
-        tokens = self.in_flight * max(1.0, self._tokens_per_request or 0.0)
+        # Where each request has a call of its own, calls of one token are counted.
+        per_request = max(1.0, self._tokens_per_request or 0.0) if self._call_tokens > 1 else 1.0
+        tokens = self.in_flight * per_request
         full_calls, rest = divmod(tokens, self._call_tokens)
         seconds = full_calls * self._cost.layout_seconds(self._call_tokens)
         if rest:
@@ -61,12 +58,12 @@ class Gate:
         return seconds * self._slowness / self._streams
 
     def admit(self) -> float:
-        """Let a request in and return until when it may wait (monotonic seconds), or raise Overloaded."""
-        wait_s, longest_s = self.estimated_wait_s(), WAIT_SHARE * self.queue_deadline_s
+        """Let a request in and return until when it may wait (monotonic seconds), or raise Refused."""
+        wait_s, longest_s = self.estimated_wait_s(), tuning.WAIT_SHARE * self.queue_deadline_s
         if self.in_flight >= self.max_queue:
-            raise Overloaded("queue full", max(wait_s - longest_s, 0.05))
+            raise _refused(Refusal.QUEUE_FULL, wait_s - longest_s)
         if wait_s > longest_s:
-            raise Overloaded("queue deadline", max(wait_s - longest_s, 0.05))
+            raise _refused(Refusal.QUEUE_DEADLINE, wait_s - longest_s)
         self.in_flight += 1
         self.idle.clear()
         # The estimate may be off by more than half before the worker, too, refuses the request.
@@ -76,3 +73,7 @@ class Gate:
         self.in_flight -= 1
         if not self.in_flight:
             self.idle.set()
+
+
+def _refused(reason: Refusal, too_long_s: float) -> Refused:
+    return Refused(reason, Overloaded(reason, max(too_long_s, 0.05)))

@@ -1,8 +1,7 @@
 """The routes: SageMaker's, the Open Inference Protocol's, and our own. Parses no model input."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -14,66 +13,52 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from handlers.v2_metadata import INPUTS, outputs_metadata
 from model_store.errors import UnknownVariant
 from serving.front import asgi
 from serving.front.exchange import identity_of
 from serving.front.http_errors import BUG, error_body, status_of
 from serving.front.inference import Inference
 from serving.front.metrics import Metrics
+from serving.front.repository import Repository
 from serving.front.request_log import RequestLog
 from serving.front.settings import Settings
-from serving.front.variant import ServedVariant
+from serving.headers import TARGET_VARIANT
 
 if TYPE_CHECKING:
     from serving.front.spans import Spans
 
 JSON = "application/json"
-TARGET_VARIANT = b"x-amzn-sagemaker-target-variant"
+_TARGET_VARIANT = TARGET_VARIANT.lower().encode()
 
 
 class Front:
-    """The variants by name; the first is the one that is asked where a request names none."""
+    """The routes over a repository of variants."""
 
     def __init__(
-        self,
-        variants: Sequence[ServedVariant],
-        settings: Settings,
-        metrics: Metrics,
-        spans: "Spans | None" = None,
+        self, repository: Repository, settings: Settings, metrics: Metrics, spans: "Spans | None" = None
     ) -> None:
-        self.variants = {variant.name: variant for variant in variants}
+        self.repository = repository
         self.settings = settings
         self.metrics = metrics
         self.request_log = RequestLog()
-        self._default = variants[0].name
-        self._inference = Inference(self.find, settings.max_body_bytes, metrics, self.request_log, spans)
-
-    def find(self, name: str) -> ServedVariant:
-        if name not in self.variants:
-            raise UnknownVariant(name, tuple(self.variants))
-        return self.variants[name]
+        self._inference = Inference(repository.find, settings.max_body_bytes, metrics, self.request_log, spans)
 
     @property
     def ready(self) -> bool:
-        return all(variant.ready for variant in self.variants.values())
-
-    async def drain(self) -> None:
-        """Admit nothing more, and return once everything admitted is answered."""
-        await asyncio.gather(*(variant.drain() for variant in self.variants.values()))
+        return all(variant.ready for variant in self.repository)
 
     async def invocations(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         headers = asgi.headers_of(scope)
-        name = asgi.text_header(headers, TARGET_VARIANT) or self._default
-        await self._inference.answer(headers, receive, send, name, "invocations")
+        name = asgi.text_header(headers, _TARGET_VARIANT) or self.repository.default
+        await self._inference.handle(headers, receive, send, name, "invocations")
 
     async def infer(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         name = scope["path_params"]["name"]
-        await self._inference.answer(asgi.headers_of(scope), receive, send, name, "v2")
+        await self._inference.handle(asgi.headers_of(scope), receive, send, name, "v2")
 
     async def ping(self, request: Request) -> Response:
         """200 once every variant is loaded, warm and agrees with its golden inputs; else 503 and which is not."""
-        waiting = [variant.name for variant in self.variants.values() if not variant.ready]
+        waiting = [variant.name for variant in self.repository if not variant.ready]
         return _json({"ready": not waiting, "not_ready": waiting}, 503 if waiting else 200)
 
     async def live(self, request: Request) -> Response:
@@ -86,18 +71,20 @@ class Front:
         return _json({"name": "paretoserve", "version": version("paretoserve"), "extensions": ["binary_tensor_data"]})
 
     async def model_metadata(self, request: Request) -> Response:
-        variant = self.find(request.path_params["name"])
-        labels = len(variant.describe().get("labels", ()))
-        outputs = outputs_metadata(labels)
-        platform = f"paretoserve_{variant.backend}"
-        return _json({"name": variant.name, "platform": platform, "inputs": INPUTS, "outputs": outputs})
+        variant = self.repository.find(request.path_params["name"])
+        # As its worker tells them; until one is loaded nobody knows.
+        tensors = variant.describe().get("v2", {"inputs": [], "outputs": []})
+        return _json({"name": variant.name, "platform": f"paretoserve_{variant.backend}", **tensors})
 
     async def model_ready(self, request: Request) -> Response:
-        variant = self.find(request.path_params["name"])
+        variant = self.repository.find(request.path_params["name"])
         return _json({"name": variant.name, "ready": variant.ready}, 200 if variant.ready else 503)
 
     async def describe(self, request: Request) -> Response:
-        return _json({"default": self._default, "variants": [one.describe() for one in self.variants.values()]})
+        described = [variant.describe() for variant in self.repository]
+        for one in described:
+            one.pop("v2", None)
+        return _json({"default": self.repository.default, "variants": described})
 
     async def expose_metrics(self, request: Request) -> Response:
         return Response(generate_latest(self.metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST})
@@ -114,7 +101,7 @@ class _Raw:
 
 
 def make_app(front: Front) -> asgi.App:
-    """The ASGI application; while it runs, so do the variants' workers."""
+    """The ASGI application; while it runs, so do the repository's variants."""
     routes = _routes(front)
 
     async def app(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
@@ -131,11 +118,12 @@ def _routes(front: Front) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            stack.callback(front.request_log.close)
-            for variant in front.variants.values():
-                await stack.enter_async_context(variant.running())
+        front.repository.start()
+        try:
             yield
+        finally:
+            await front.repository.stop()
+            front.request_log.close()
 
     return Starlette(
         lifespan=lifespan,
@@ -151,7 +139,11 @@ def _routes(front: Front) -> Starlette:
             Route("/variants", front.describe),
             Route("/metrics", front.expose_metrics),
         ],
-        exception_handlers={UnknownVariant: _unknown_variant, HTTPException: _http_exception, Exception: _bug},
+        exception_handlers={
+            UnknownVariant: _unknown_variant,
+            HTTPException: _http_exception,
+            Exception: _internal_error,
+        },
     )
 
 
@@ -174,5 +166,5 @@ async def _http_exception(request: Request, exc: Exception) -> Response:
     return response
 
 
-async def _bug(request: Request, exc: Exception) -> Response:
+async def _internal_error(request: Request, exc: Exception) -> Response:
     return Response(BUG, 500, media_type=JSON)

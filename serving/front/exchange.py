@@ -1,4 +1,4 @@
-"""One inference request and what came of it, as logs and traces tell of it. Holds nothing of its body."""
+"""One inference request and what came of it, for metrics, logs and traces. Holds nothing of its body."""
 
 import re
 import uuid
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from handlers.payloads.request import Protocol
+from serving.front.refusals import Refusal
 from serving.wire.messages import Timings
 
 # Of W3C Trace Context: version, trace id, id of the parent's span, flags. No version is ff, no id is all zeros.
@@ -31,7 +32,7 @@ class Identity(NamedTuple):
         return self.traceparent[_TRACE_ID].decode()
 
     def echoed(self) -> list[tuple[bytes, bytes]]:
-        """The headers of the answer that tell it."""
+        """The headers that repeat it on the answer."""
         headers = [(b"x-request-id", self.request_id)]
         if self.traceparent:
             headers.append((b"traceparent", self.traceparent))
@@ -58,8 +59,8 @@ class Exchange:
     """One inference request, filled in as it goes its way.
 
     `arrived` and `asked`, when its body was read, are of `time.perf_counter`. `variant` is empty where there is none
-    of the name that was asked for. `error` is the name of the error it was answered with, `reason` why it was refused,
-    `fault` the exception behind a bug.
+    of the name that was asked for. `error` is the name of the error it was answered with, `refusal` why it was given to
+    no engine, `fault` the exception behind a bug.
     """
 
     identity: Identity
@@ -73,7 +74,7 @@ class Exchange:
     status: int = 0
     duration_s: float = 0.0
     error: str = ""
-    reason: str = ""
+    refusal: Refusal | None = None
     fault: Exception | None = None
 
     @property

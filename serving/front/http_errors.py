@@ -36,7 +36,7 @@ def error_body(message: str, error: str) -> bytes:
     return msgspec.json.encode(body)
 
 
-BUG = error_body("The server met a bug of its own; its log says more.", "Bug")
+BUG = error_body("Internal error; the server's log has the details.", "Bug")
 
 
 def retry_after(seconds: float) -> bytes:

@@ -13,6 +13,7 @@ from serving.front import asgi
 from serving.front.exchange import Exchange, identity_of
 from serving.front.http_errors import BUG, error_body, retry_after, status_of
 from serving.front.metrics import Metrics
+from serving.front.refusals import Refusal, Refused
 from serving.front.request_log import RequestLog
 from serving.front.variant import ServedVariant
 from serving.wire.messages import Reply
@@ -22,21 +23,15 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 
-# What is counted for a client that left; it is told nothing.
+# The status that is counted for a client that left; nothing is sent to it.
 CLIENT_LEFT = 499
-
-# Why a worker refuses what the gate had let in.
-TOO_LATE = "queue deadline"
-
-# Why a request is refused that comes while no worker is ready. One that loses its worker is not refused: it failed.
-NOT_READY = "not ready"
 
 Headers = list[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """What all inference requests share: where their variant is found, and who is told of them.
+    """What all inference requests share: where their variant is found, and where they are counted and logged.
 
     `spans` is None where nobody asked for traces.
     """
@@ -47,7 +42,7 @@ class Inference:
     request_log: RequestLog
     spans: "Spans | None" = None
 
-    async def answer(
+    async def handle(
         self,
         headers: dict[bytes, bytes],
         receive: asgi.Receive,
@@ -55,7 +50,7 @@ class Inference:
         name: str,
         protocol: Protocol,
     ) -> None:
-        """Read the request, ask the variant of this name, send the answer. Every outcome is told once."""
+        """Read the request, ask the variant of this name, send the answer. Every outcome is counted and logged once."""
         exchange = Exchange(identity_of(headers), protocol, time.perf_counter())
         extra = exchange.identity.echoed()
         variant = None
@@ -65,25 +60,30 @@ class Inference:
             body, content_type = _unpack(variant, reply, exchange, extra)
         except asgi.ClientLeft:
             exchange.status, exchange.error = CLIENT_LEFT, asgi.ClientLeft.__name__
+        except Refused as exc:
+            exchange.refusal = exc.reason
+            body, content_type = _error(exc.error, exchange, extra)
         except ParetoServeError as exc:
-            body, content_type = _refuse(exc, exchange, extra)
-        except Exception as exc:  # noqa: BLE001  whatever it is, it is told and answered
-            body, content_type = _own_up(exc, exchange)
+            body, content_type = _error(exc, exchange, extra)
+        except Exception as exc:  # noqa: BLE001  whatever it is, it is logged and answered
+            body, content_type = _internal_error(exc, exchange)
         exchange.duration_s = time.perf_counter() - exchange.arrived
         # In the next turn of the event loop: in this one the answer leaves.
-        asyncio.get_running_loop().call_soon(self._tell, exchange, variant)
+        asyncio.get_running_loop().call_soon(self._record, exchange, variant)
         if exchange.status != CLIENT_LEFT:
             await asgi.respond(send, exchange.status, body, content_type, extra)
 
-    def _tell(self, exchange: Exchange, variant: ServedVariant | None) -> None:
+    def _record(self, exchange: Exchange, variant: ServedVariant | None) -> None:
         if variant is None:
             self.metrics.answered_for_no_variant(exchange.status)
         else:
             variant.metrics.answered(exchange.status, exchange.duration_s)
+            if exchange.refusal:
+                variant.metrics.refused(exchange.refusal)
             if exchange.status == 200:
                 variant.metrics.queue_duration.observe(exchange.timings.queue_s)
                 variant.metrics.tokenize_duration.observe(exchange.timings.tokenize_s)
-        self.request_log.tell(exchange)
+        self.request_log.record(exchange)
         if self.spans is not None:
             self.spans.record(exchange)
 
@@ -93,8 +93,6 @@ class Inference:
         exchange.variant, exchange.backend = variant.name, variant.backend
         request = await _read(headers, receive, exchange.protocol, self.max_body_bytes)
         timeout_s = _timeout_s(headers)
-        if not variant.ready:
-            exchange.reason = NOT_READY
         exchange.asked = time.perf_counter()
         return await asgi.unless_client_leaves(variant.ask(request, timeout_s), receive)
 
@@ -124,7 +122,7 @@ def _unpack(variant: ServedVariant, reply: Reply, exchange: Exchange, extra: Hea
     parts = (("queue", timings.queue_s), ("tokenize", timings.tokenize_s), ("infer", timings.infer_s))
     extra.append((b"server-timing", ", ".join(f"{name};dur={s * 1000:.3f}" for name, s in parts).encode()))
     if reply.error:
-        return _pass_on(reply, exchange, extra)
+        return _worker_error(reply, exchange, extra)
     exchange.status = 200
     extra.append((b"x-amzn-invoked-production-variant", variant.name.encode()))
     if reply.truncated:
@@ -134,28 +132,26 @@ def _unpack(variant: ServedVariant, reply: Reply, exchange: Exchange, extra: Hea
     return reply.body, reply.content_type
 
 
-def _pass_on(reply: Reply, exchange: Exchange, extra: Headers) -> tuple[bytes, str]:
+def _worker_error(reply: Reply, exchange: Exchange, extra: Headers) -> tuple[bytes, str]:
     """An error that the worker met."""
     exchange.status, exchange.error = status_of(reply.error), reply.error
     if reply.error == Overloaded.__name__:
-        exchange.reason = TOO_LATE
+        exchange.refusal = Refusal.QUEUE_DEADLINE  # the gate had let it in
     if reply.retry_after_s:
         extra.append((b"retry-after", retry_after(reply.retry_after_s)))
     return error_body(reply.message, reply.error), JSON
 
 
-def _refuse(error: ParetoServeError, exchange: Exchange, extra: Headers) -> tuple[bytes, str]:
+def _error(error: ParetoServeError, exchange: Exchange, extra: Headers) -> tuple[bytes, str]:
     """An error that the front met."""
     name = type(error).__name__
     exchange.status, exchange.error = status_of(name), name
-    if isinstance(error, Overloaded):
-        exchange.reason = error.reason
     if isinstance(error, Overloaded | NotReady):
         extra.append((b"retry-after", retry_after(error.retry_after_s)))
     return error_body(str(error), name), JSON
 
 
-def _own_up(error: Exception, exchange: Exchange) -> tuple[bytes, str]:
-    """A bug of ours."""
+def _internal_error(error: Exception, exchange: Exchange) -> tuple[bytes, str]:
+    """A bug of ParetoServe; its exception is for the log only."""
     exchange.status, exchange.error, exchange.fault = 500, type(error).__name__, error
     return BUG, JSON

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from serving.front.refusals import Refusal
+
 _LABELS = ("variant", "backend")
 
 
@@ -36,7 +38,7 @@ class Metrics:
             return Histogram(f"paretoserve_{name}", text, _LABELS, buckets=buckets, registry=registry)
 
         self.requests = counter("requests_total", "Requests answered, by status code.", "code")
-        self.rejected = counter("rejected_total", "Requests refused: too many, or deadly ones.", "reason")
+        self.rejected = counter("rejected_total", "Requests refused, by reason.", "reason")
         self.tokens = counter("tokens_total", "Tokens given to the engine, padding not counted.")
         self.padding_tokens = counter("padding_tokens_total", "Padding tokens given to the engine.")
         self.worker_restarts = counter("worker_restarts_total", "Workers started again after they ended.")
@@ -74,6 +76,17 @@ class Metrics:
             worker_resident_memory=self.worker_resident_memory.labels(*labels),
         )
 
+    def forget(self, variant: str, backend: str) -> None:
+        """Expose no more how a variant is that is not served any more; what it has done stays counted."""
+        for gauge in (
+            self.in_flight_requests,
+            self.queue_tokens,
+            self.worker_ready,
+            self.model_load_seconds,
+            self.worker_resident_memory,
+        ):
+            gauge.remove(variant, backend)
+
     def answered_for_no_variant(self, status: int) -> None:
         """Count a request for a variant that is not served; the names that clients think of would have no end."""
         self.requests.labels("unknown", "", str(status)).inc()
@@ -105,5 +118,5 @@ class VariantMetrics:
         self.requests.labels(*self.labels, str(status)).inc()
         self.request_duration.observe(seconds)
 
-    def refused(self, reason: str) -> None:
+    def refused(self, reason: Refusal) -> None:
         self.rejected.labels(*self.labels, reason).inc()

@@ -1,4 +1,4 @@
-"""What the log says of requests: all of them at debug, at info those that the server failed, refusals in sum."""
+"""The log of requests: all of them at debug, at info those that the server failed, and refusals in sum."""
 
 import asyncio
 import logging
@@ -9,21 +9,21 @@ from serving.logs import place_of
 
 log = logging.getLogger("paretoserve.requests")
 
-# Refusals of a variant are told at most this often.
+# Refusals of a variant are logged in sum, at most this often.
 SUM_UP_S = 1.0
 
 
 class RequestLog:
-    """Told of every inference request, on the event loop."""
+    """Records every inference request; called on the event loop."""
 
     def __init__(self) -> None:
         self._refusals: dict[str, Counter[str]] = {}
 
-    def tell(self, exchange: Exchange) -> None:
+    def record(self, exchange: Exchange) -> None:
         level = _level(exchange.status)
-        if exchange.reason and exchange.status in (429, 503):
+        if exchange.refusal and exchange.status in (429, 503):
             # They come as fast as clients ask, and a line for each would keep the front from those that it serves.
-            self._count_refusal(exchange.variant, exchange.reason)
+            self._count_refusal(exchange.variant, exchange.refusal)
             level = logging.DEBUG
         if log.isEnabledFor(level):
             log.log(level, "POST %s answered %d", exchange.route, exchange.status, extra=_fields(exchange))
@@ -41,7 +41,7 @@ class RequestLog:
             log.warning("refused %d requests in the last second", refused, extra=fields)
 
     def close(self) -> None:
-        """Tell the refusals that no line has told yet."""
+        """Log the refusals that no line has counted yet."""
         for variant in list(self._refusals):
             self._sum_up(variant)
 

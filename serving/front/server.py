@@ -13,12 +13,15 @@ import uvicorn
 
 from model_store.errors import ParetoServeError
 from serving.cgroup import memory_limit_bytes
-from serving.cpu_plan import make_plan, usable_cores
+from serving.cpu_plan import CpuPlan, make_plan, usable_cores
 from serving.front.app import Front, make_app
 from serving.front.metrics import Metrics
+from serving.front.replica import MakeReplica
+from serving.front.repository import Repository, Resolve
 from serving.front.settings import Settings, VariantSpec
 from serving.front.tracing import spans_where_asked
 from serving.front.variant import ServedVariant
+from serving.front.worker_replica import worker_processes
 from serving.logs import configure_logs
 from serving.memory_plan import make_memory_plan
 
@@ -49,20 +52,20 @@ class DrainingServer(uvicorn.Server):
     async def _drain(self) -> None:
         log.info("draining")
         try:
-            await asyncio.wait_for(self._front.drain(), self._front.settings.drain_timeout_s)
+            await asyncio.wait_for(self._front.repository.drain(), self._front.settings.drain_timeout_s)
         except TimeoutError:
             log.warning("some requests were not answered within %.0f s", self._front.settings.drain_timeout_s)
         self.should_exit = True
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Listen before anything is loaded, so that a port in use is told at once."""
+    """Listen before anything is loaded, so that a port in use is an error at once."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
-        # Who is told the address may connect at once, and is answered as soon as the front runs.
+        # Clients that know the address may connect from now on, and are answered as soon as the front runs.
         listener.listen(BACKLOG)
     except OSError as exc:
         listener.close()
@@ -72,13 +75,24 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
+def no_sources(source: str) -> VariantSpec:
+    """The resolver of a server that loads nothing after its start."""
+    raise ParetoServeError(f"This server loads no variants while it runs, so {source!r} cannot be loaded.")
+
+
 def serve(
-    specs: Sequence[VariantSpec], settings: Settings, on_listening: Callable[[str, Mapping[str, str]], None]
+    specs: Sequence[VariantSpec],
+    settings: Settings,
+    on_listening: Callable[[str, Mapping[str, str]], None],
+    *,
+    resolve: Resolve = no_sources,
+    hosts: Callable[[Settings, CpuPlan], MakeReplica] = worker_processes,
 ) -> None:
     """Serve until told to stop. `on_listening` is called with the URL, and with what the container's cores and memory
     are used for by the name of the plan, once the socket listens.
 
-    The log of the process goes where `settings` say.
+    `resolve` reads what is loaded later, of which each worker gets the cores that a worker gets at the start. `hosts`
+    says where engines run. The log of the process goes where `settings` say.
 
     Raises:
         ParetoServeError: the address cannot be had, two variants have one name, or there is no OpenTelemetry to send
@@ -87,20 +101,38 @@ def serve(
     if len({spec.name for spec in specs}) < len(specs):
         raise ParetoServeError("Two variants have the same name; serve each variant once per backend.")
     metrics = Metrics()
-    workers = len(specs) * settings.workers
+    workers = max(1, len(specs)) * settings.workers
     plan = make_plan(usable_cores(), workers, settings.streams, settings.threads_per_stream)
     plans = {"CPU plan": str(plan)}
     if settings.memory_limit_mib is None and (memory := make_memory_plan(memory_limit_bytes(), workers)):
         settings = replace(settings, memory_limit_mib=memory.worker_mib)
         plans["Memory plan"] = str(memory)
-    variants = [ServedVariant(spec, settings, plan, metrics.of(spec.name, spec.backend)) for spec in specs]
+    repository = make_repository(settings, plan, metrics, resolve, hosts)
+    for spec in specs:
+        repository.add(spec)
     with listen(settings) as listener:
         configure_logs(settings.log_format, settings.log_level)
         with spans_where_asked() as spans:
-            front = Front(variants, settings, metrics, spans)
+            front = Front(repository, settings, metrics, spans)
             on_listening(_url(listener), plans)
             _settle()
             DrainingServer(_uvicorn_config(front), front).run(sockets=[listener])
+
+
+def make_repository(
+    settings: Settings,
+    plan: CpuPlan,
+    metrics: Metrics,
+    resolve: Resolve = no_sources,
+    hosts: Callable[[Settings, CpuPlan], MakeReplica] = worker_processes,
+) -> Repository:
+    """A repository without variants, which are served as `settings` say, by replicas as `hosts` makes them."""
+    make_replica = hosts(settings, plan)
+
+    def make(spec: VariantSpec) -> ServedVariant:
+        return ServedVariant(spec, settings, str(plan), metrics.of(spec.name, spec.backend), make_replica)
+
+    return Repository(make, resolve, metrics)
 
 
 def _settle() -> None:

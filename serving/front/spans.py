@@ -22,7 +22,7 @@ FLUSH_S = 1.0
 
 
 class Spans:
-    """Told of every inference request, on the event loop.
+    """Records every inference request; called on the event loop.
 
     Spans wait in a bounded queue for a thread that sends them; where they come faster than the collector takes them,
     they are dropped.
@@ -51,7 +51,7 @@ class Spans:
         return self._propagator.extract({"traceparent": exchange.identity.traceparent.decode()}, Context())
 
     def _record_parts(self, exchange: Exchange, span: Span, began_ns: int, ended_ns: int) -> None:
-        """A worker tells how long each part took. They follow one another, the first when the body was read."""
+        """A reply states how long each part took. They follow one another, the first when the body was read."""
         timings, inside = exchange.timings, set_span_in_context(span, Context())
         parts = (("tokenize", timings.tokenize_s), ("queue", timings.queue_s), ("infer", timings.infer_s))
         at_ns = began_ns + _ns(exchange.asked - exchange.arrived)

@@ -1,130 +1,159 @@
-"""One served variant as the front sees it: a gate, and workers behind it."""
+"""One served variant as the front sees it: a gate, and replicas behind it."""
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import math
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from handlers.payloads.request import RawRequest
 from model_store.errors import DeadlineExceeded, NotReady, Overloaded, WorkerFailed
-from serving.cpu_plan import CpuPlan
+from serving import tuning
 from serving.front.admission import Gate
-from serving.front.link import Link, Listener, Pending
 from serving.front.metrics import VariantMetrics
 from serving.front.quarantine import DEADLY, Quarantine
+from serving.front.refusals import Refusal, Refused
+from serving.front.replica import Listener, MakeReplica, Replica, ReplicaLost
 from serving.front.settings import Settings, VariantSpec
 from serving.wire.messages import Ask, BatchDone, Ready, Reply
 
 log = logging.getLogger("paretoserve.variant")
 
-# How long a request may wait for the next worker where all workers have just ended.
-STRANDED_S = 2.0
-
 QUARANTINED = "Workers ended while they ran this request, so it is not tried again; ask something else."
 
 
 class ServedVariant:
-    def __init__(self, spec: VariantSpec, settings: Settings, plan: CpuPlan, metrics: VariantMetrics) -> None:
+    """Admits requests, and has each answered by the replica with the least in hand."""
+
+    def __init__(
+        self, spec: VariantSpec, settings: Settings, cpu_plan: str, metrics: VariantMetrics, make: MakeReplica
+    ) -> None:
         self.name, self.backend = spec.name, spec.backend
         self.metrics = metrics
+        self._cpu_plan = cpu_plan
         self.draining = False
-        self._plan = plan
-        self._workers = settings.workers
         self._gate = Gate(settings.max_queue, settings.queue_deadline_s)
         self._quarantine = Quarantine()
         self._ids = itertools.count()
-        # Orphans for which no worker is ready at this moment, where there are several.
-        self._stranded: list[Pending] = []
+        self._any_ready = asyncio.Event()
         listener = Listener(
-            self._on_ready, self._on_batch, self._on_change, metrics.worker_restarts.inc, self._on_orphans
+            self._on_ready, self._on_batch, self._on_change, metrics.worker_restarts.inc, self._quarantine.accuse
         )
-        self._links = [Link(spec, settings, plan, listener) for _ in range(settings.workers)]
+        self._replicas: list[Replica] = [make(spec, listener) for _ in range(settings.workers)]
+        self._running: list[asyncio.Task[None]] = []
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Keep the workers running; at the end they are ended."""
-        tasks = [asyncio.create_task(link.supervise()) for link in self._links]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+    def start(self) -> None:
+        """Start the replicas; they go on until stopped."""
+        self._running = [asyncio.create_task(replica.run()) for replica in self._replicas]
 
-    @property
-    def ready(self) -> bool:
-        return not self.draining and any(link.state == "ready" for link in self._links)
+    async def stop(self) -> None:
+        """End the replicas, whatever they have in hand."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
 
     async def drain(self) -> None:
         """Admit nothing more, and return once everything admitted is answered."""
         self.draining = True
         await self._gate.idle.wait()
 
+    @property
+    def ready(self) -> bool:
+        return not self.draining and any(replica.state == "ready" for replica in self._replicas)
+
     async def ask(self, request: RawRequest, timeout_s: float = math.inf) -> Reply:
         """Have a request answered.
 
         Raises:
-            NotReady, Overloaded: it was not admitted.
+            Refused: it was not admitted.
+            NotReady: its worker ended, and there is no other one.
             DeadlineExceeded: `timeout_s` passed first.
-            WorkerFailed: two workers died while they ran it, now or before.
+            WorkerFailed: two workers died while they ran it.
         """
-        ready = [link for link in self._links if link.state == "ready"]
-        if self.draining or not ready:
-            raise self._not_ready()
+        self._refuse_unless_ready()
         deaths = self._quarantine.deaths(request)
         if deaths >= DEADLY:
-            self.metrics.refused("quarantined")
-            raise WorkerFailed(QUARANTINED)
-        try:
-            queue_by = self._gate.admit()
-        except Overloaded as exc:
-            self.metrics.refused(exc.reason)
-            raise
-        ask = self._to_ask(request, queue_by, timeout_s, alone=deaths > 0)
-        pending = Pending(request, ask, asyncio.get_running_loop().create_future())
-        self.metrics.in_flight_requests.inc()
-        try:
-            _least_busy(ready).ask(pending)
-            reply = await _within(timeout_s, pending.answer)
-        finally:
-            self._gate.leave()
-            self.metrics.in_flight_requests.dec()
-            for link in self._links:
-                link.cancel(ask.id)  # where the client left, or its deadline passed, before the answer came
-        if not reply.error:
-            self._gate.answered(reply.tokens)
-        if reply.error == Overloaded.__name__:
-            self.metrics.refused("queue deadline")
-        elif ask.alone and reply.error != DeadlineExceeded.__name__:
-            self._quarantine.acquit(request)
-        return reply
-
-    def _to_ask(self, request: RawRequest, queue_by: float, timeout_s: float, alone: bool) -> Ask:
-        return Ask(
+            raise Refused(Refusal.QUARANTINED, WorkerFailed(QUARANTINED))
+        ask = Ask(
             next(self._ids),
             request.body,
             request.content_type,
             request.accept,
             request.protocol,
             request.json_length,
-            queue_by,
+            self._gate.admit(),
             time.monotonic() + timeout_s,
-            alone,
+            isolated=deaths > 0,
         )
+        self.metrics.in_flight_requests.inc()
+        try:
+            reply = await self._within(timeout_s, ask)
+        finally:
+            self._gate.leave()
+            self.metrics.in_flight_requests.dec()
+        if not reply.error:
+            self._gate.answered(reply.tokens)
+        if ask.isolated and reply.error not in (Overloaded.__name__, DeadlineExceeded.__name__):
+            self._quarantine.acquit(ask)
+        return reply
 
-    def _not_ready(self) -> NotReady:
+    def _refuse_unless_ready(self) -> None:
         if self.draining:
-            return NotReady("The server is shutting down; ask another one.")
-        link = self._links[0]
-        why = link.error or "It is loading."
-        return NotReady(f"Variant {self.name!r} is not ready. {why}", link.retry_after_s)
+            raise Refused(Refusal.DRAINING, NotReady(f"Variant {self.name!r} is shutting down; ask another server."))
+        if not self._any_ready.is_set():
+            first = self._replicas[0]
+            message = f"Variant {self.name!r} is not ready. {first.error or 'It is loading.'}"
+            raise Refused(Refusal.NOT_READY, NotReady(message, first.retry_after_s))
+
+    async def _within(self, timeout_s: float, ask: Ask) -> Reply:
+        """The reply, by the client's own deadline where it has one."""
+        if timeout_s == math.inf:  # a timer for every request would cost without use
+            return await self._answered(ask)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._answered(ask)
+        except TimeoutError as exc:
+            raise DeadlineExceeded("The deadline of this request passed before its answer was there.") from exc
+
+    async def _answered(self, ask: Ask) -> Reply:
+        """The reply of one replica, or of another one where the first ends."""
+        while True:
+            replica = self._least_busy()
+            try:
+                return await replica.ask(ask)
+            except ReplicaLost as lost:
+                self._see_whether_deadly(ask, lost)
+                await self._wait_for_another()
+            finally:
+                replica.cancel(ask.id)  # where the client left, or its deadline passed, before the answer came
+
+    def _least_busy(self) -> Replica:
+        ready = [replica for replica in self._replicas if replica.state == "ready"]
+        if not ready:
+            retry_after_s = self._replicas[0].retry_after_s
+            raise NotReady("The worker with this request ended; ask again.", retry_after_s)
+        return ready[0] if len(ready) == 1 else min(ready, key=_in_hand)
+
+    def _see_whether_deadly(self, ask: Ask, lost: ReplicaLost) -> None:
+        deaths = self._quarantine.deaths(ask)
+        if deaths >= DEADLY:
+            log.error("a request of %s ended %d workers; it is not tried again", self.name, deaths)
+            raise WorkerFailed(QUARANTINED) from lost
+        ask.isolated = deaths > 0
+        if lost.was_running:
+            ask.queue_by = math.inf  # it had reached an engine in time
+
+    async def _wait_for_another(self) -> None:
+        """Until a replica is ready, for as long as one is to be expected."""
+        if len(self._replicas) > 1 and not self.draining:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(tuning.STRANDED_S):
+                    await self._any_ready.wait()
 
     def _on_ready(self, ready: Ready) -> None:
-        self._gate.calibrate(ready.cost, ready.call_tokens, ready.streams * self._workers)
+        self._gate.calibrate(ready.cost, ready.call_tokens, ready.streams * len(self._replicas))
 
     def _on_batch(self, batch: BatchDone) -> None:
         self._gate.observe(batch.tokens, batch.busy_s)
@@ -141,85 +170,27 @@ class ServedVariant:
         metrics.padding_tokens.inc(batch.padding_tokens)
 
     def _on_change(self) -> None:
+        ready = sum(replica.state == "ready" for replica in self._replicas)
+        (self._any_ready.set if ready else self._any_ready.clear)()
         metrics = self.metrics
-        metrics.worker_ready.set(sum(link.state == "ready" for link in self._links))
-        metrics.queue_tokens.set(sum(link.beat.queued_tokens for link in self._links))
-        metrics.worker_resident_memory.set(sum(link.beat.resident_bytes for link in self._links))
-        metrics.model_load_seconds.set(max(link.load_s for link in self._links))
-        if self._stranded and any(link.state == "ready" for link in self._links):
-            stranded, self._stranded = self._stranded, []
-            for orphan in stranded:
-                self._try_again(orphan)
-
-    def _on_orphans(self, orphans: list[Pending], on_board: set[int]) -> None:
-        """What was in a dead worker's hands goes to another worker, if one is ready, and if it is not to blame."""
-        suspects = [orphan for orphan in orphans if orphan.ask.id in on_board]
-        self._quarantine.accuse(suspect.request for suspect in suspects)
-        for suspect in suspects:
-            suspect.ask.queue_by = math.inf  # it had reached an engine in time
-        for orphan in orphans:
-            self._try_again(orphan)
-
-    def _try_again(self, orphan: Pending) -> None:
-        if orphan.answer.done():
-            return
-        deaths = self._quarantine.deaths(orphan.request)
-        orphan.ask.alone = deaths > 0
-        ready = [link for link in self._links if link.state == "ready"]
-        if deaths >= DEADLY:
-            log.error("a request of %s ended %d workers; it is not tried again", self.name, deaths)
-            orphan.answer.set_exception(WorkerFailed(QUARANTINED))
-        elif ready:
-            _least_busy(ready).ask(orphan)
-        elif self._workers > 1 and not self.draining:
-            self._stranded.append(orphan)
-            asyncio.get_running_loop().call_later(STRANDED_S, self._give_up, orphan)
-        else:
-            self._refuse(orphan)
-
-    def _give_up(self, orphan: Pending) -> None:
-        if orphan in self._stranded:
-            self._stranded.remove(orphan)
-            self._refuse(orphan)
-
-    def _refuse(self, orphan: Pending) -> None:
-        if not orphan.answer.done():
-            retry_after_s = self._links[0].retry_after_s
-            orphan.answer.set_exception(NotReady("The worker with this request ended; ask again.", retry_after_s))
+        metrics.worker_ready.set(ready)
+        metrics.queue_tokens.set(sum(replica.beat.queued_tokens for replica in self._replicas))
+        metrics.worker_resident_memory.set(sum(replica.beat.resident_bytes for replica in self._replicas))
+        metrics.model_load_seconds.set(max(replica.load_s for replica in self._replicas))
 
     def describe(self) -> dict[str, Any]:
-        """What `/variants` says of it."""
-        link = self._links[0]
+        """Its entry in `/variants`."""
         return {
             "name": self.name,
             "backend": self.backend,
             "ready": self.ready,
-            "cpu_plan": str(self._plan),
+            "cpu_plan": self._cpu_plan,
             "max_queue": self._gate.max_queue,
             "queue_deadline_s": self._gate.queue_deadline_s,
-            "workers": [
-                {
-                    "state": one.state,
-                    "error": one.error,
-                    "pid": one.pid,
-                    "start_s": round(one.start_s, 3),
-                    "load_s": round(one.load_s, 3),
-                }
-                for one in self._links
-            ],
-            **link.facts,
+            "workers": [replica.describe() for replica in self._replicas],
+            **self._replicas[0].facts,
         }
 
 
-def _least_busy(links: list[Link]) -> Link:
-    return min(links, key=lambda link: len(link.pending))
-
-
-async def _within(timeout_s: float, answer: "asyncio.Future[Reply]") -> Reply:
-    """The answer, by the client's own deadline where it has one."""
-    if timeout_s == math.inf:  # a timer for every request would cost without use
-        return await answer
-    try:
-        return await asyncio.wait_for(answer, timeout_s)
-    except TimeoutError as exc:
-        raise DeadlineExceeded("The deadline of this request passed before its answer was there.") from exc
+def _in_hand(replica: Replica) -> int:
+    return replica.in_hand

@@ -14,7 +14,7 @@ ARCHIVER_VERSION = "0.12.0"
 # Texts in a batch of TorchServe's, and how long the first of them waits for company, ms: the least that it can wait.
 BATCH_SIZE, BATCH_DELAY_MS = 16, 1
 
-# The manifest of an archive says when it was made. The same variant shall give the same bytes, so it says nothing.
+# An archive's manifest has a time. It is always this one, so that the same variant gives the same bytes.
 _CREATED = "01/01/1980 00:00:00"
 
 _HANDLER = '"""See serving.torchserve.handler."""\n\nfrom serving.torchserve.handler import handle as handle\n'

@@ -1,4 +1,4 @@
-"""A bridge to TorchServe, started in place of a worker of ours: one variant, answered by the same handler inside it.
+"""A bridge to TorchServe, started in place of a worker of ours: one variant, answered by the same engine inside it.
 
 Run as `python -m serving.torchserve.bridge FD CONFIG_JSON`. TorchServe makes the batches. When its Java or its Python
 worker ends, the bridge ends too and the supervisor starts all of it anew: TorchServe would restart the worker by
@@ -27,19 +27,10 @@ from model_store.errors import ParetoServeError
 from serving.logs import configure_logs
 from serving.torchserve import rehearsal
 from serving.torchserve.archive import BATCH_SIZE
-from serving.torchserve.client import Answer, Connection, ask_once, connect, post
-from serving.torchserve.envelope import (
-    ASK,
-    INTRODUCE,
-    HandlerConfig,
-    Introduction,
-    Question,
-    Told,
-    decode_introduction,
-    decode_told,
-    encode,
-)
-from serving.torchserve.process import MODEL, TorchServe, find_java, start, until_ready
+from serving.torchserve.client import Connection, Response, post
+from serving.torchserve.envelope import ASK, BridgeReply, BridgeRequest, decode_reply, encode
+from serving.torchserve.process import TorchServe
+from serving.torchserve.startup import ENGINE, TARGET, connections, introduced, lose, start_torchserve, watch
 from serving.wire.black_box import BlackBox
 from serving.wire.cost import NO_COST
 from serving.wire.messages import (
@@ -59,11 +50,6 @@ from serving.wire.messages import (
 
 log = logging.getLogger("paretoserve.torchserve")
 
-# What TorchServe calls the variant's backend: the engine is PyTorch.
-ENGINE = "torch"
-
-TARGET = f"/predictions/{MODEL}"
-
 # Requests in TorchServe's hands at once: enough that it always finds a full batch. More would wait there as well, where
 # one that nobody waits for any more cannot be taken back.
 MOST_SENT = 4 * BATCH_SIZE
@@ -72,12 +58,9 @@ MOST_SENT = 4 * BATCH_SIZE
 # running has slots of its own.
 OLDEST = 1
 
-# The exit status of a bridge that lost its TorchServe.
-LOST = 70
-
 
 class Bridge:
-    """Hands the front's requests to TorchServe, and its answers to the front."""
+    """Hands the front's requests to TorchServe, and its replies to the front."""
 
     def __init__(self, config: WorkerConfig, black_box: BlackBox) -> None:
         self._config, self._black_box = config, black_box
@@ -86,22 +69,22 @@ class Bridge:
         self._listening: asyncio.Task[None] | None = None
         self._processes = [psutil.Process()]
         self._idle: list[Connection] = []
-        self._waiting: deque[Question] = deque()
+        self._waiting: deque[BridgeRequest] = deque()
         # Ids in TorchServe's hands, since when, oldest first; and on which connection.
         self._sent: dict[int, float] = {}
         self._asked: dict[Connection, int] = {}
         self._cancelled: set[int] = set()
         self._busy_since = 0.0
         self._tokens_per_request = 0
-        self._deliver: Callable[[Told], None] = self._pass_on
+        self._deliver: Callable[[BridgeReply], None] = self._send_reply
 
     async def run(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         frames = Frames(worker_side_decoder(), self._on_message, self._end)
         self._front, _ = await loop.create_connection(lambda: frames, sock=connection)
-        said = await self._load()
-        self._send([said])
-        if isinstance(said, Failed):
+        outcome = await self._load()
+        self._send([outcome])
+        if isinstance(outcome, Failed):
             self._front.close()  # once that is sent, and then we end
             await asyncio.Event().wait()
         await self._beat()
@@ -121,30 +104,19 @@ class Bridge:
     async def _load(self) -> Ready | Failed:
         started = time.monotonic()
         try:
-            said = await self._start()
-            if isinstance(said, Ready):
-                return await self._rehearsed(said, started)
+            outcome = await self._start()
+            return await self._rehearsed(outcome, started) if isinstance(outcome, Ready) else outcome
         except ParetoServeError as exc:
             return Failed(type(exc).__name__, str(exc))
-        return said
 
     async def _start(self) -> Ready | Failed:
-        self._torchserve = start(find_java(), _handler_config(self._config))
+        self._torchserve = start_torchserve(self._config)
         self._listening = asyncio.create_task(self._torchserve.listen())
-        await until_ready(self._torchserve)
-        introduction = await _introduction(self._torchserve)
-        if isinstance(introduction.said, Ready):
-            self._watch(introduction.pid)
-            for _ in range(MOST_SENT):
-                self._idle.append(await connect(self._torchserve.inference, self._on_answer))
-        return introduction.said
-
-    def _watch(self, worker_pid: int) -> None:
-        assert self._torchserve is not None, "this is a bug: it runs"
-        loop = asyncio.get_running_loop()
-        for pid, what in ((self._torchserve.java.pid, "Java"), (worker_pid, "Python worker")):
-            self._processes.append(psutil.Process(pid))
-            loop.add_reader(os.pidfd_open(pid), _lose, f"its {what} ended")
+        introduction = await introduced(self._torchserve)
+        if isinstance(introduction.outcome, Ready):
+            self._processes += watch(self._torchserve, introduction.pid)
+            self._idle = await connections(self._torchserve, MOST_SENT, self._on_response)
+        return introduction.outcome
 
     async def _rehearsed(self, ready: Ready, started: float) -> Ready:
         """Ask the whole way before anybody else does. What TorchServe takes beside the engine is part of the cost."""
@@ -153,70 +125,71 @@ class Bridge:
             manifest = manifest_of(Path(self._config.model_dir))
             for golden, logits in rehearsal.golden(manifest, ENGINE):
                 rehearsal.check((await self._rehearse(golden)).reply, logits, manifest.artifacts[ENGINE])
-            overheads = [await self._overhead_s() for _ in range(rehearsal.TIMED)]
+            body = rehearsal.warm_up_body(manifest)
+            overheads = [await self._overhead_s(body) for _ in range(rehearsal.TIMED)]
             overhead_s = median(overheads[len(overheads) // 2 :])  # Java is slow at first
             cost = msgspec.structs.replace(cost, base_s=cost.base_s + overhead_s)
         facts = rehearsal.facts(ready.facts, cost)
         return Ready(facts, time.monotonic() - started, cost, ready.call_tokens, ready.streams)
 
-    async def _overhead_s(self) -> float:
+    async def _overhead_s(self, body: bytes) -> float:
         started = time.monotonic()
-        told = await self._rehearse(rehearsal.body("a few words to warm up with"))
-        return time.monotonic() - started - told.reply.timings.infer_s
+        reply = (await self._rehearse(body)).reply
+        return time.monotonic() - started - reply.timings.infer_s
 
-    async def _rehearse(self, body: bytes) -> Told:
-        answered: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
+    async def _rehearse(self, body: bytes) -> BridgeReply:
+        answered: asyncio.Future[BridgeReply] = asyncio.get_running_loop().create_future()
         self._deliver = answered.set_result
         self._on_message(rehearsal.ask(body))
         try:
             return await answered
         finally:
-            self._deliver = self._pass_on
+            self._deliver = self._send_reply
 
-    # Requests and answers.
+    # Requests and replies.
 
     def _on_message(self, message: ToWorker) -> None:
         if isinstance(message, Cancel):
             self._cancel(message.id)
         else:
-            self._waiting.append(Question(message, time.monotonic()))
+            self._waiting.append(BridgeRequest(message, time.monotonic()))
             self._hand_over()
 
     def _cancel(self, number: int) -> None:
         if number in self._sent:
             self._cancelled.add(number)
         else:
-            self._waiting = deque(question for question in self._waiting if question.ask.id != number)
+            self._waiting = deque(request for request in self._waiting if request.ask.id != number)
 
     def _hand_over(self) -> None:
         while self._waiting and self._idle:
-            question, connection = self._waiting.popleft(), self._idle.pop()
+            request, connection = self._waiting.popleft(), self._idle.pop()
             now = time.monotonic()
             if not self._sent:
                 self._busy_since = now
-            self._sent[question.ask.id] = now
-            self._asked[connection] = question.ask.id
-            connection.send(post(TARGET, ASK, encode(question)))
-        self._board_oldest()
+            self._sent[request.ask.id] = now
+            self._asked[connection] = request.ask.id
+            connection.send(post(TARGET, ASK, encode(request)))
+        self._note_oldest()
 
-    def _board_oldest(self) -> None:
+    def _note_oldest(self) -> None:
         oldest = next(iter(self._sent.items()), None)
         if oldest is None:
-            self._black_box.land(OLDEST)
+            self._black_box.end(OLDEST)
         else:
-            self._black_box.board(OLDEST, [oldest[0]], oldest[1])
+            self._black_box.begin(OLDEST, [oldest[0]], oldest[1])
 
-    def _on_answer(self, connection: Connection, answer: Answer | None) -> None:
-        if answer is None or answer.status != 200:
+    def _on_response(self, connection: Connection, response: Response | None) -> None:
+        if response is None or response.status != 200:
             # Our handler answers all that it is asked: this one comes from TorchServe itself.
-            _lose("it closed a connection" if answer is None else f"it answered with status {answer.status}")
-        told = decode_told(answer.body)
-        if told.batches:
-            told.batches = self._stretched(told.batches, time.monotonic())
+            lose("it closed a connection" if response is None else f"it answered with status {response.status}")
+        reply = decode_reply(response.body)
+        if reply.batches:
+            reply.batches = self._stretched(reply.batches, time.monotonic())
         del self._sent[self._asked.pop(connection)]
         self._idle.append(connection)
         self._hand_over()
-        self._deliver(told)
+        self._deliver(reply)
 
     def _stretched(self, batches: list[BatchDone], now: float) -> list[BatchDone]:
         """The engine's calls, each with its part of the time that TorchServe took for all: that is what it costs."""
@@ -224,48 +197,23 @@ class Bridge:
         factor = elapsed_s / sum(batch.busy_s for batch in batches)
         return [msgspec.structs.replace(batch, busy_s=factor * batch.busy_s) for batch in batches]
 
-    def _pass_on(self, told: Told) -> None:
-        reply = told.reply
+    def _send_reply(self, bridged: BridgeReply) -> None:
+        reply = bridged.reply
         self._tokens_per_request = reply.tokens or self._tokens_per_request
         if reply.error == "BackendError":
-            log.error("the engine, or the variant's own code, failed inside TorchServe; at debug its log says more")
+            log.error(
+                "the engine, or the variant's own code, failed inside TorchServe; at level debug its log has more"
+            )
         wanted = reply.id not in self._cancelled
         self._cancelled.discard(reply.id)
-        self._send([*([reply] if wanted else []), *told.batches])
+        self._send([*([reply] if wanted else []), *bridged.batches])
 
     async def _beat(self) -> None:
         while True:
-            running = self._black_box.on_board() & self._sent.keys()
+            running = self._black_box.running() & self._sent.keys()
             queued = len(self._waiting) + len(self._sent) - len(running)
             self._send([Beat(queued, queued * self._tokens_per_request, sum(map(_resident_bytes, self._processes)))])
             await asyncio.sleep(self._config.beat_s)
-
-
-def _handler_config(config: WorkerConfig) -> HandlerConfig:
-    # TorchServe's worker makes one call of the engine at a time, with all threads.
-    threads = max(split.streams * split.threads_per_stream for split in config.splits)
-    return HandlerConfig(
-        backend=ENGINE,
-        variant_dir=config.model_dir,
-        threads=threads,
-        batch_tokens=config.batch_tokens,
-        served_as=config.name,
-        black_box=f"/proc/{os.getpid()}/fd/{config.black_box_fd}",
-        slots=slots_of(config.splits),
-    )
-
-
-async def _introduction(torchserve: TorchServe) -> Introduction:
-    answer = await ask_once(torchserve.inference, post(TARGET, INTRODUCE))
-    if answer is None or answer.status != 200:
-        _lose("it did not introduce its handler")
-    return decode_introduction(answer.body)
-
-
-def _lose(why: str) -> NoReturn:
-    """At once: what is left of TorchServe is ended by its janitor, and all of it is started anew by the supervisor."""
-    log.error("TorchServe is lost: %s", why)
-    os._exit(LOST)
 
 
 def _resident_bytes(process: psutil.Process) -> int:

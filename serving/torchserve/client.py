@@ -15,7 +15,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     status: int
     body: bytes
 
@@ -31,10 +31,10 @@ def get(target: str) -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """Carries one request at a time; `on_answer` is told of its answer, or of None once the connection is lost."""
+    """Carries one request at a time; `on_response` gets the response, or None once the connection is lost."""
 
-    def __init__(self, on_answer: "Callable[[Connection, Answer | None], None]") -> None:
-        self._on_answer = on_answer
+    def __init__(self, on_response: "Callable[[Connection, Response | None], None]") -> None:
+        self._on_response = on_response
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
 
@@ -43,7 +43,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
 
     def close(self) -> None:
-        self._on_answer = lambda *_: None
+        self._on_response = lambda *_: None
         if self._transport is not None:
             self._transport.close()
 
@@ -60,31 +60,31 @@ class Connection(asyncio.Protocol):
         stop = start + (int(length[1]) if length else 0)
         if len(self._buffer) >= stop:
             status = int(self._buffer.split(b" ", 2)[1][:3])
-            answer = Answer(status, bytes(self._buffer[start:stop]))
+            response = Response(status, bytes(self._buffer[start:stop]))
             self._buffer.clear()
-            self._on_answer(self, answer)
+            self._on_response(self, response)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._on_answer(self, None)
+        self._on_response(self, None)
 
 
-async def connect(path: Path, on_answer: Callable[[Connection, Answer | None], None]) -> Connection:
+async def connect(path: Path, on_response: Callable[[Connection, Response | None], None]) -> Connection:
     """Raises OSError where nobody listens."""
     loop = asyncio.get_running_loop()
-    _, connection = await loop.create_unix_connection(lambda: Connection(on_answer), str(path))
+    _, connection = await loop.create_unix_connection(lambda: Connection(on_response), str(path))
     return connection
 
 
-async def ask_once(path: Path, request: bytes) -> Answer | None:
+async def ask_once(path: Path, request: bytes) -> Response | None:
     """The answer to one request, on a connection of its own; None where there is none."""
-    answered: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+    answered: asyncio.Future[Response | None] = asyncio.get_running_loop().create_future()
 
-    def on_answer(_: Connection, answer: Answer | None) -> None:
+    def on_response(_: Connection, response: Response | None) -> None:
         if not answered.done():
-            answered.set_result(answer)
+            answered.set_result(response)
 
     try:
-        connection = await connect(path, on_answer)
+        connection = await connect(path, on_response)
     except OSError:
         return None
     connection.send(request)

@@ -1,4 +1,4 @@
-"""What the bridge and the handler inside TorchServe say to each other: msgpack bodies, which TorchServe passes through.
+"""What the bridge and the handler inside TorchServe send each other: msgpack bodies, which TorchServe passes through.
 
 The handler lives in an archive of TorchServe's, with a file that says how it is to serve.
 """
@@ -17,28 +17,29 @@ CONFIG_FILE = "paretoserve.json"
 class HandlerConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How the handler serves what its archive holds.
 
-    `variant_dir` is relative to the archive, or absolute. Without `threads` the engine gets all cores that it may use.
-    A bridge names a `black_box` (a path, of so many `slots`) to note in what is being decoded and run.
+    `variant_dir` is relative to the archive, or absolute. Without `threads` the engine gets as many as it may
+    use cores. A bridge names a `black_box` (a path, of so many `slots`) to note in what is being decoded and run.
     """
 
     backend: str
     variant_dir: str = "."
     threads: int | None = None
+    cores: tuple[int, ...] = ()
     batch_tokens: int = 256
     served_as: str | None = None
     black_box: str | None = None
     slots: int = 2
 
 
-class Question(msgspec.Struct, array_like=True):
-    """A request, and when it came to the bridge (monotonic seconds)."""
+class BridgeRequest(msgspec.Struct, array_like=True):
+    """A request to the handler, and when it came to the bridge (monotonic seconds)."""
 
     ask: Ask
     arrived: float
 
 
-class Told(msgspec.Struct, array_like=True):
-    """An answer. The first of those that were computed together also tells the calls of the engine."""
+class BridgeReply(msgspec.Struct, array_like=True):
+    """The handler's reply. The first of those to one batch of TorchServe's also has the calls of the engine."""
 
     reply: Reply
     batches: list[BatchDone] = []
@@ -48,14 +49,14 @@ class Introduction(msgspec.Struct, array_like=True):
     """The process in which the handler runs, and what came of loading the variant."""
 
     pid: int
-    said: Ready | Failed
+    outcome: Ready | Failed
 
 
-def encode(message: Question | Told | Introduction) -> bytes:
+def encode(message: BridgeRequest | BridgeReply | Introduction) -> bytes:
     return _encoder.encode(message)
 
 
 _encoder = msgspec.msgpack.Encoder()
-decode_question = msgspec.msgpack.Decoder(Question).decode
-decode_told = msgspec.msgpack.Decoder(Told).decode
+decode_request = msgspec.msgpack.Decoder(BridgeRequest).decode
+decode_reply = msgspec.msgpack.Decoder(BridgeReply).decode
 decode_introduction = msgspec.msgpack.Decoder(Introduction).decode

@@ -1,4 +1,4 @@
-"""What TorchServe's Python worker runs: the same handler as our own worker, on the batches that TorchServe makes.
+"""What TorchServe's Python worker runs: the same engine as our own worker, on the batches that TorchServe makes.
 
 An archive's `handler.py` imports `handle` from here, so the packages `handlers`, `model_store` and `serving` must be
 importable in TorchServe's environment. A request may come from our bridge, in an envelope, or from any HTTP client,
@@ -15,33 +15,28 @@ from typing import Any, Protocol
 
 import msgspec
 
-from handlers.inferred import manifest_of
 from model_store.errors import ParetoServeError
-from serving.cpu_plan import Split, usable_cores
+from serving.cpu_plan import StreamSplit, usable_cores
 from serving.front.http_errors import error_body, status_of
 from serving.logs import configure_logs, place_of
 from serving.torchserve.envelope import (
     ASK,
     CONFIG_FILE,
     INTRODUCE,
+    BridgeReply,
+    BridgeRequest,
     HandlerConfig,
     Introduction,
-    Question,
-    Told,
-    decode_question,
+    decode_request,
     encode,
 )
 from serving.wire.black_box import BlackBox
-from serving.wire.messages import Ask, BatchDone, Failed, Ready, Reply, ToFront
-from serving.worker.decoding import decode
-from serving.worker.facts import facts_of
-from serving.worker.loading import Loaded, load_fastest
-from serving.worker.streams import Job, Streams
+from serving.wire.messages import Ask, BatchDone, Failed, Ready, Reply
+from serving.worker.engine import Engine
+from serving.worker.loading import Loaded
+from serving.worker.start import load_variant
 
 log = logging.getLogger("paretoserve.torchserve")
-
-# The slot of the black box for calls of the engine. The last one is for decoding.
-STREAM = 0
 
 
 class Context(Protocol):
@@ -56,40 +51,24 @@ class Context(Protocol):
 
 
 class Served:
-    """A variant that was loaded. Called from TorchServe's one thread."""
+    """Hosts the engine in TorchServe's one thread: what comes in a batch is queued, and run until nothing waits."""
 
-    def __init__(self, config: HandlerConfig, folder: Path, loaded: Loaded, load_s: float) -> None:
-        loaded.handler.served_as = config.served_as
-        self._handler = loaded.handler
-        self.bridged = config.black_box is not None
-        self._black_box, self._decoding = _black_box(config), config.slots - 1
-        self._outbox: list[ToFront] = []
-        self._streams = Streams(self._handler, 0, loaded.call_tokens, self._outbox.extend, self._black_box, loaded.cost)
-        facts = facts_of(folder, config.backend, loaded, {})
-        self.ready = Ready(facts, load_s, loaded.cost, loaded.call_tokens, loaded.split.streams)
+    def __init__(self, config: HandlerConfig, loaded: Loaded, ready: Ready) -> None:
+        self.ready, self.bridged = ready, config.black_box is not None
+        self._delivered: list[Reply | BatchDone] = []
+        self._engine = Engine(loaded, self._delivered.extend, _black_box(config), wake=lambda: None)
 
-    def answer(self, questions: Sequence[Question]) -> list[Told]:
-        """Answer questions together, in their order; one that cannot be answered does not harm the others."""
-        self._outbox.clear()
-        for question in questions:
-            self._put(question)
-        while self._streams.run_next(STREAM):
+    def run(self, requests: Sequence[BridgeRequest]) -> list[BridgeReply]:
+        """The replies to requests, in their order; one that cannot be answered does not harm the others."""
+        self._delivered.clear()
+        for request in requests:
+            self._engine.ask(request.ask, request.arrived)
+        while self._engine.run_next():
             pass
-        replies = {message.id: message for message in self._outbox if isinstance(message, Reply)}
-        told = [Told(replies[question.ask.id]) for question in questions]
-        told[0].batches = [message for message in self._outbox if isinstance(message, BatchDone)]
-        return told
-
-    def _put(self, question: Question) -> None:
-        ask = question.ask
-        job = Job(ask.id, ask.queue_by, ask.expires, question.arrived, ask.alone)
-        self._black_box.board(self._decoding, [job.id], time.monotonic())
-        reply = decode(self._handler, job, ask)
-        self._black_box.land(self._decoding)
-        if reply is None:
-            self._streams.put(job)
-        else:
-            self._outbox.append(reply)
+        by_id = {message.id: message for message in self._delivered if isinstance(message, Reply)}
+        replies = [BridgeReply(by_id[request.ask.id]) for request in requests]
+        replies[0].batches = [message for message in self._delivered if isinstance(message, BatchDone)]
+        return replies
 
 
 def _black_box(config: HandlerConfig) -> BlackBox:
@@ -102,22 +81,23 @@ def _black_box(config: HandlerConfig) -> BlackBox:
 
 
 def load(archive: Path) -> "Served | Failed":
-    """Load what the archive holds. A bridge is told why that failed; nobody else asks, so it is raised.
+    """Load what the archive holds. Why that failed is kept for a bridge to ask; without a bridge it is raised.
 
     Raises:
-        ParetoServeError: the variant cannot be loaded, and no bridge is there to be told.
+        ParetoServeError: the variant cannot be loaded, and there is no bridge.
     """
     config = msgspec.json.decode((archive / CONFIG_FILE).read_bytes(), type=HandlerConfig)
+    split = StreamSplit(1, config.threads or len(usable_cores()))
     folder = archive / config.variant_dir
-    split = Split(1, config.threads or len(usable_cores()))
-    started = time.monotonic()
     try:
-        loaded, _ = load_fastest(folder, manifest_of(folder), config.backend, [split], config.batch_tokens)
+        loaded, ready = load_variant(
+            folder, config.backend, [split], config.batch_tokens, cores=config.cores, served_as=config.served_as
+        )
     except ParetoServeError as exc:
         if config.black_box is None:
             raise
         return Failed(type(exc).__name__, str(exc))
-    return Served(config, folder, loaded, time.monotonic() - started)
+    return Served(config, loaded, ready)
 
 
 _served: Served | Failed | None = None
@@ -133,29 +113,29 @@ def handle(data: Sequence[Mapping[str, Any]] | None, context: Context) -> list[b
     if not data:
         return []
     try:
-        return _answer_all(_served, data, context)
+        return _handle_all(_served, data, context)
     except Exception as exc:  # noqa: BLE001  as in a worker of ours: what met a bug must not look alive
         log.critical("the handler failed: this is a bug", extra={"exception": place_of(exc)})
         os._exit(70)
 
 
-def _answer_all(served: Served | Failed, data: Sequence[Mapping[str, Any]], context: Context) -> list[bytes]:
+def _handle_all(served: Served | Failed, data: Sequence[Mapping[str, Any]], context: Context) -> list[bytes]:
     headers = [_lower(context.get_all_request_header(i)) for i in range(len(data))]
     # Only a bridge knows the envelope; from anybody else it is a content type like any other that we do not read.
     bridged = isinstance(served, Failed) or served.bridged
     kinds = [given.get("content-type", "") if bridged else "" for given in headers]
     introduced = [i for i, kind in enumerate(kinds) if kind == INTRODUCE]
-    answers = dict.fromkeys(introduced, encode(_introduction(served)))
-    asked = {
-        i: decode_question(_body(data[i])) if kinds[i] == ASK else _question(i, _body(data[i]), headers[i])
+    bodies = dict.fromkeys(introduced, encode(_introduction(served)))
+    requests = {
+        i: decode_request(_body(data[i])) if kinds[i] == ASK else _client_request(i, _body(data[i]), headers[i])
         for i in range(len(data))
-        if i not in answers
+        if i not in bodies
     }
-    if asked:
+    if requests:
         assert isinstance(served, Served), "this is a bug: nothing is asked of what was not loaded"
-        for i, told in zip(asked, served.answer(list(asked.values())), strict=True):
-            answers[i] = encode(told) if kinds[i] == ASK else _plain(told.reply, i, context)
-    return [answers[i] for i in range(len(data))]
+        for i, reply in zip(requests, served.run(list(requests.values())), strict=True):
+            bodies[i] = encode(reply) if kinds[i] == ASK else _client_body(reply.reply, i, context)
+    return [bodies[i] for i in range(len(data))]
 
 
 def _introduction(served: Served | Failed) -> Introduction:
@@ -171,14 +151,14 @@ def _body(request: Mapping[str, Any]) -> bytes:
     return bytes(request.get("body") or b"")
 
 
-def _question(number: int, body: bytes, headers: Mapping[str, str]) -> Question:
-    """The question of an HTTP client."""
+def _client_request(number: int, body: bytes, headers: Mapping[str, str]) -> BridgeRequest:
+    """The request of an HTTP client, as a bridge would send it."""
     content_type, accept = headers.get("content-type", ""), headers.get("accept", "")
     ask = Ask(number, body, content_type, accept, "invocations", None, math.inf, math.inf)
-    return Question(ask, time.monotonic())
+    return BridgeRequest(ask, time.monotonic())
 
 
-def _plain(reply: Reply, i: int, context: Context) -> bytes:
+def _client_body(reply: Reply, i: int, context: Context) -> bytes:
     """A reply as an HTTP client reads it."""
     if reply.error:
         context.set_response_status(status_of(reply.error), "", i)

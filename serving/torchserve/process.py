@@ -35,7 +35,7 @@ LONGEST_PATH_BYTES = 85
 _POLL_S = 0.05
 
 # Of a server that went away, even by SIGKILL, this shell notices that its standard input ends. It then ends what is in
-# the process group that it was told of (Java and the Python worker), and removes the folder.
+# the process group whose id it has read (Java and the Python worker), and removes the folder.
 _JANITOR = """
 trap '' HUP INT TERM
 while read -r line; do group=$line; done
@@ -57,7 +57,7 @@ _NOT_OURS = ("TS_CONFIG_FILE", "MODEL_SERVER_HOME")
 
 @dataclass(slots=True)
 class TorchServe:
-    """A TorchServe that is starting or running, with the last lines of what it says."""
+    """A TorchServe that is starting or running, with the last lines of its output."""
 
     folder: Path
     java: "subprocess.Popen[bytes]"
@@ -73,11 +73,11 @@ class TorchServe:
         return self.folder / "management"
 
     async def listen(self) -> None:
-        """Pass on what it says to the log until it ends."""
-        said = asyncio.StreamReader()
+        """Pass its output on to the log until it ends."""
+        output = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(said), self.java.stdout)
-        while chunk := await said.read(2**16):
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(output), self.java.stdout)
+        while chunk := await output.read(2**16):
             for line in chunk.decode(errors="replace").splitlines():
                 self.last_lines.append(line)
                 log.debug("%s", line)
@@ -208,13 +208,13 @@ async def until_ready(torchserve: TorchServe) -> None:
 
 def _did_not_start(torchserve: TorchServe, what: str) -> BackendError:
     log.error("TorchServe did not start; the end of its log:\n%s", "\n".join(torchserve.last_lines))
-    return BackendError(f"TorchServe did not start: {what}; the server's log has the last that it said.")
+    return BackendError(f"TorchServe did not start: {what}; the server's log has the end of its output.")
 
 
 async def _worker_status(torchserve: TorchServe) -> tuple[str, int]:
     """Status and process id of the worker; without a status and with -1 as long as there is none."""
-    answer = await ask_once(torchserve.management, get(f"/models/{MODEL}"))
-    if answer is None or answer.status != 200:
+    response = await ask_once(torchserve.management, get(f"/models/{MODEL}"))
+    if response is None or response.status != 200:
         return "", -1
-    workers = json.loads(answer.body)[0]["workers"]
+    workers = json.loads(response.body)[0]["workers"]
     return (workers[0]["status"], workers[0]["pid"]) if workers else ("", -1)

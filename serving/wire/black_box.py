@@ -1,7 +1,7 @@
 """What a worker is running at this moment, in memory that outlives it.
 
-The worker notes before each call of its engine which requests are on board, which costs it no message and no system
-call. The front reads how long a call has lasted, and after a death, who was on board. Linux only (memfd).
+The worker notes before each piece of work which requests it is for, which costs no message and no system call. The
+front reads how long a piece of work has lasted, and after a death, which requests were running. Linux only (memfd).
 """
 
 import mmap
@@ -20,7 +20,7 @@ class BlackBox:
     """One slot for each thread of the worker that may be at work. Times are `time.monotonic()` seconds."""
 
     def __init__(self, fd: int, slots: int) -> None:
-        self._slots = slots
+        self.slots = slots
         self._map = mmap.mmap(fd, slots * _SLOT.size)
 
     @staticmethod
@@ -30,21 +30,22 @@ class BlackBox:
         os.ftruncate(fd, slots * _SLOT.size)
         return fd
 
-    def board(self, slot: int, ids: Sequence[int], now: float) -> None:
+    def begin(self, slot: int, ids: Sequence[int], now: float) -> None:
         """Note that these requests are being worked on from `now` on."""
         noted = ids[:MOST_NOTED]
         struct.pack_into(f"<dQ{len(noted)}Q", self._map, slot * _SLOT.size, now, len(noted), *noted)
 
-    def land(self, slot: int) -> None:
+    def end(self, slot: int) -> None:
+        """Note that the work is done."""
         _HEAD.pack_into(self._map, slot * _SLOT.size, 0.0, 0)
 
-    def on_board(self) -> set[int]:
+    def running(self) -> set[int]:
         """The requests of all slots that are at work."""
-        return {request_id for slot in range(self._slots) for request_id in self._ids(slot)}
+        return {request_id for slot in range(self.slots) for request_id in self._ids(slot)}
 
     def oldest_s(self, now: float) -> float:
         """How long the longest piece of work that is going on has lasted; 0 where none is."""
-        heads = map(self._head, range(self._slots))
+        heads = map(self._head, range(self.slots))
         return max((now - started for started, count in heads if count), default=0.0)
 
     def _head(self, slot: int) -> tuple[float, int]:

@@ -1,4 +1,4 @@
-"""What the front and a worker say to each other: msgpack frames over a Unix socket pair.
+"""What the front and a worker send each other: msgpack frames over a Unix socket pair.
 
 A frame is a 32-bit little-endian length and that many bytes. Times are `time.monotonic()` seconds, one clock for all
 processes of a machine.
@@ -12,33 +12,37 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from handlers.payloads.request import Protocol
-from serving.cpu_plan import Split
+from serving.cpu_plan import StreamSplit
 from serving.logs import LogFormat, LogLevel
 from serving.wire.cost import Cost
 
-# Threads of a worker that decode requests: its event loop, for small ones, and two others.
+# Threads of a worker that decode requests: its event loop, for small ones, and others.
 DECODERS = 3
 
 _LENGTH = struct.Struct("<I")
 
 
 class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a worker is told at its start, as JSON in its argument."""
+    """What a worker is started with, as JSON in its argument.
+
+    Of several `splits` of its `cores` it keeps the fastest; without cores the kernel chooses them.
+    """
 
     name: str
     model_dir: str
     backend: str
-    splits: tuple[Split, ...]
+    splits: tuple[StreamSplit, ...]
     batch_tokens: int
     black_box_fd: int
-    beat_s: float = 0.5
+    beat_s: float
+    cores: tuple[int, ...] = ()
     log_format: LogFormat = "text"
     log_level: LogLevel = "info"
 
 
 class Ask(msgspec.Struct, tag="ask", array_like=True):
     """A request. It is refused if it has not reached the engine by `queue_by`, the server's own limit, or
-    `expires`, the client's."""
+    `expires`, the client's. `isolated`: was running when a worker died; batch it alone."""
 
     id: int
     body: bytes
@@ -48,7 +52,7 @@ class Ask(msgspec.Struct, tag="ask", array_like=True):
     json_length: int | None
     queue_by: float
     expires: float
-    alone: bool = False
+    isolated: bool = False
 
 
 class Cancel(msgspec.Struct, tag="cancel", array_like=True):
@@ -126,7 +130,7 @@ _encoder = msgspec.msgpack.Encoder()
 M = TypeVar("M")
 
 
-def slots_of(splits: Sequence[Split]) -> int:
+def slots_of(splits: Sequence[StreamSplit]) -> int:
     """Slots of a worker's black box: its streams, and its threads that decode."""
     return max(split.streams for split in splits) + DECODERS
 

@@ -1,4 +1,4 @@
-"""What `/variants` shows of a worker."""
+"""What a worker tells the front of itself: what `/variants` shows, and the tensors of its model under `v2`."""
 
 from pathlib import Path
 from typing import Any
@@ -6,14 +6,17 @@ from typing import Any
 import msgspec
 
 from handlers.backends.catalogue import artifact_name
-from serving.cpu_plan import Split
+from handlers.open_inference import tensors_of
+from handlers.tasks.catalogue import open_task
+from model_store.manifest import described
+from serving.cpu_plan import StreamSplit
 from serving.worker.loading import Loaded
 
 
-def facts_of(folder: Path, backend: str, loaded: Loaded, speeds: dict[Split, float]) -> dict[str, Any]:
+def facts_of(folder: Path, backend: str, loaded: Loaded, speeds: dict[StreamSplit, float]) -> dict[str, Any]:
     """Of the variant in `folder`, loaded on a backend: its manifest, what was measured, and what really runs it."""
     manifest, cost, info = loaded.handler.manifest, loaded.cost, loaded.handler.session_info
-    facts: dict[str, Any] = msgspec.to_builtins(manifest)
+    facts = described(manifest)
     # The golden inputs are for the worker; a reader of /variants wants the rest.
     del facts["golden"], facts["artifacts"]
     if artifact := manifest.artifacts.get(artifact_name(backend, manifest.artifacts)):
@@ -30,4 +33,5 @@ def facts_of(folder: Path, backend: str, loaded: Loaded, speeds: dict[Split, flo
     facts["split"] = str(loaded.split)
     facts["measured_tokens_per_s"] = {str(split): round(speed) for split, speed in speeds.items()}
     facts["engine"] = msgspec.to_builtins(info) if info else "the variant's own model_fn"
+    facts["v2"] = tensors_of(open_task(manifest.task, manifest.task_settings))
     return facts

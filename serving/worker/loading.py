@@ -8,19 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handlers.backends.base import Placement
+from handlers.backends.catalogue import BACKENDS
 from handlers.handler import Handler, load_handler
 from model_store.manifest import Manifest
-from serving.calibration.call_size import fastest_call_tokens, mixed_call
-from serving.calibration.warm_up import Rows, warm_up
-from serving.cpu_plan import Split
+from serving import tuning
+from serving.calibration.call_size import fastest_call_tokens
+from serving.calibration.texts import Rows, mixed_call, typical_lengths
+from serving.calibration.warm_up import warm_up
+from serving.cpu_plan import StreamSplit
 from serving.wire.cost import NO_COST, Cost
-
-# Each split is measured this often for so long, with calls of so many tokens; the fastest counts, since others may have
-# had the cores meanwhile, and an engine may prepare itself in the first.
-WINDOWS, WINDOW_S, WINDOW_TOKENS = 2, 0.1, 128
-
-# With as good as the same speed, fewer streams of more threads answer a lone request sooner.
-CLEARLY_FASTER = 1.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,56 +24,75 @@ class Loaded:
     """A variant, ready to answer."""
 
     handler: Handler
-    split: Split
+    split: StreamSplit
     cost: Cost = NO_COST
     call_tokens: int = 1
 
 
 def load_fastest(
-    folder: Path, manifest: Manifest, backend: str, splits: Sequence[Split], batch_tokens: int
-) -> tuple[Loaded, dict[Split, float]]:
+    folder: Path,
+    manifest: Manifest,
+    backend: str,
+    splits: Sequence[StreamSplit],
+    batch_tokens: int,
+    cores: tuple[int, ...] = (),
+) -> tuple[Loaded, dict[StreamSplit, float]]:
     """Load the variant with each split in turn; the one to keep, and tokens a second by split where there are several.
 
     Raises:
         ParetoServeError: see `load_handler`.
     """
-    kept: tuple[Split, Handler] | None = None
-    speeds: dict[Split, float] = {}
+    lengths: tuple[int, ...] = ()
+    kept: tuple[StreamSplit, Handler] | None = None
+    speeds: dict[StreamSplit, float] = {}
     for split in sorted(splits, reverse=True):  # from many streams to few
-        handler = load_handler(
-            folder,
-            manifest,
-            backend,
-            Placement(streams=split.streams, threads=split.threads_per_stream),
-            verify=kept is None,
-        )
+        handler = load_handler(folder, manifest, backend, _placement(backend, cores, split), verify=kept is None)
         if not handler.batches:
             # The user's own model is asked one request at a time, and what its requests are is not known.
             return Loaded(handler, split), {}
+        lengths = lengths or typical_lengths(manifest)
         if len(splits) > 1:
-            speeds[split] = max(_windows(handler, split.streams, batch_tokens))
+            speeds[split] = max(_windows(handler, split.streams, batch_tokens, lengths))
         if kept is None:
             kept = split, handler
-        elif CLEARLY_FASTER * speeds[split] >= max(speeds.values()):
+        elif tuning.CLEARLY_FASTER * speeds[split] >= max(speeds.values()):
             kept[1].close()
             kept = split, handler
         else:
             handler.close()
     assert kept is not None, "this is a bug: a plan has at least one split"
-    return _warmed_up(*kept, batch_tokens), speeds
+    return _warmed_up(*kept, batch_tokens, lengths), speeds
 
 
-def _warmed_up(split: Split, handler: Handler, batch_tokens: int) -> Loaded:
+def _placement(backend: str, cores: tuple[int, ...], split: StreamSplit) -> Placement:
+    device = BACKENDS[backend].device if backend in BACKENDS else "cpu"
+    return Placement(device, cores, split.streams, split.threads_per_stream)
+
+
+def shares_calls(handler: Handler) -> bool:
+    """Whether texts of several requests may have a call of the engine together."""
+    return handler.batches and (handler.session_info is None or handler.session_info.shares_calls)
+
+
+def _warmed_up(split: StreamSplit, handler: Handler, batch_tokens: int, lengths: Sequence[int]) -> Loaded:
     cost = warm_up(handler, batch_tokens, split.streams)
-    return Loaded(handler, split, cost, fastest_call_tokens(handler, cost, batch_tokens))
+    if not shares_calls(handler):
+        # The front counts calls then, not tokens.
+        usual = round(sum(lengths) / len(lengths))
+        shape = handler.grid.shape(1, usual) if handler.grid else (1, usual)
+        return Loaded(handler, split, Cost(base_s=cost.rows_seconds(*shape)))
+    return Loaded(handler, split, cost, fastest_call_tokens(handler, cost, batch_tokens, lengths))
 
 
-def _windows(handler: Handler, streams: int, batch_tokens: int) -> Iterator[float]:
-    """Tokens a second, all streams busy, window by window."""
-    rows = mixed_call(handler, NO_COST, min(WINDOW_TOKENS, batch_tokens))
+def _windows(handler: Handler, streams: int, batch_tokens: int, lengths: Sequence[int]) -> Iterator[float]:
+    """Tokens a second, all streams busy, window by window.
+
+    There are several, since others may have the cores meanwhile, and an engine may prepare itself in the first.
+    """
+    rows = mixed_call(handler, NO_COST, min(tuning.WINDOW_TOKENS, batch_tokens), lengths)
     tokens = sum(len(text) for row in rows for text in row)
     with ThreadPoolExecutor(streams) as pool:
-        for _ in range(WINDOWS):
+        for _ in range(tuning.WINDOWS):
             all_there = threading.Barrier(streams)
             started = time.perf_counter()
             calls = sum(pool.map(lambda there: _calls_until(handler, rows, there), [all_there] * streams))
@@ -86,7 +101,7 @@ def _windows(handler: Handler, streams: int, batch_tokens: int) -> Iterator[floa
 
 def _calls_until(handler: Handler, rows: Rows, all_there: threading.Barrier) -> int:
     all_there.wait()
-    calls, ends_at = 0, time.perf_counter() + WINDOW_S
+    calls, ends_at = 0, time.perf_counter() + tuning.WINDOW_S
     while time.perf_counter() < ends_at:
         handler.infer(rows)
         calls += 1

@@ -15,13 +15,15 @@ import torch
 
 from handlers.backends.base import Batch, Logits
 from handlers.backends.catalogue import BACKENDS, artifact_name
-from handlers.tasks.text_classification import TextClassifier
+from handlers.pipeline import Pipeline
+from handlers.tasks.text_classification import TextClassification
 from handlers.tokens.packing import PackedBatch, Tokens, pack
 from handlers.tokens.padding import PaddedBatch
 from handlers.tokens.tokenizer import TextTokenizer
 from model_store.errors import BackendError
 from model_store.manifest import Layout
-from networks.encoder import PACKED_INPUTS, load_checkpoint
+from networks.checkpoint import load_checkpoint
+from networks.encoder.modules import PACKED_INPUTS
 from paretoserve.environments.catalogue import interpreter_for, is_installed
 from tests.backends.engine_process import Config
 from tests.backends.remote import RemoteSession, remote_session
@@ -33,6 +35,7 @@ from tests.tiny import PAIRS, TEXTS, VOCABULARY, tiny_checkpoint
 # What no machine of ours has is asked of those who have it.
 NOT_HERE = {"torch-cuda"}
 
+TASK = TextClassification(("negative", "positive"))
 STREAMS = 2
 LONGEST = 64
 RANDOM_TEXTS = 1000
@@ -81,6 +84,8 @@ CASES = (
     Case("torch-compiled", "model.safetensors"),
     Case("torchscript", "model.pt"),
     Case("torchscript", "model.pt", variant="bf16", precision="bf16", executed=BF16, tolerance=0.02, company=0.02),
+    Case("transformers", "model.safetensors", layout="padded"),
+    Case("transformers-longest", "model.safetensors", layout="padded"),
     Case("onnxruntime", "model.onnx"),
     Case("onnxruntime", "model.onnx", layout="padded", variant="export"),
     Case("onnxruntime", "model.onnx", variant="int8", precision="int8", executed=("int8",), tolerance=0.1, company=0.1),
@@ -120,6 +125,7 @@ class Material:
             precision=case.precision,
             layout=case.layout,
             streams=STREAMS,
+            max_tokens=LONGEST,
             module=case.module,
         )
         return remote_session(self.interpreter, config, self.path)
@@ -195,8 +201,8 @@ def session(material: Material) -> Iterator[RemoteSession]:
 
 
 @pytest.fixture(scope="module")
-def classifier(session: RemoteSession, material: Material) -> TextClassifier:
-    return TextClassifier(session, material.tokenizer, ("negative", "positive"))
+def classifier(session: RemoteSession, material: Material) -> Pipeline:
+    return Pipeline(session, material.tokenizer, TASK)
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +211,7 @@ def texts(material: Material) -> list[Tokens]:
 
 
 @pytest.fixture(scope="module")
-def alone(classifier: TextClassifier, texts: list[Tokens]) -> Logits:
+def alone(classifier: Pipeline, texts: list[Tokens]) -> Logits:
     return np.concatenate([classifier.infer([[text]]) for text in texts])
 
 
@@ -218,13 +224,13 @@ def test_logits_are_those_of_the_fp32_network(
 
 
 def test_a_text_has_the_same_logits_whatever_else_is_in_its_row(
-    classifier: TextClassifier, texts: list[Tokens], alone: Logits, material: Material
+    classifier: Pipeline, texts: list[Tokens], alone: Logits, material: Material
 ) -> None:
     assert classifier.infer([texts]) == pytest.approx(alone, abs=material.case.company)
 
 
 def test_a_text_has_the_same_logits_whatever_rows_are_beside_its_own(
-    classifier: TextClassifier, texts: list[Tokens], alone: Logits, material: Material
+    classifier: Pipeline, texts: list[Tokens], alone: Logits, material: Material
 ) -> None:
     for cut in (1, 4, len(texts) - 1):
         assert classifier.infer([texts[:cut], texts[cut:]]) == pytest.approx(alone, abs=material.case.company)
@@ -232,7 +238,7 @@ def test_a_text_has_the_same_logits_whatever_rows_are_beside_its_own(
 
 
 def test_logits_come_in_the_order_of_the_texts(
-    classifier: TextClassifier, texts: list[Tokens], alone: Logits, material: Material
+    classifier: Pipeline, texts: list[Tokens], alone: Logits, material: Material
 ) -> None:
     order = random.Random(0).sample(range(len(texts)), len(texts))
     found = classifier.infer([[texts[i] for i in order[:3]], [texts[i] for i in order[3:]]])
@@ -241,21 +247,21 @@ def test_logits_come_in_the_order_of_the_texts(
 
 @pytest.mark.parametrize("length", [1, 2, LONGEST - 1, LONGEST])
 def test_the_shortest_and_the_longest_texts_are_answered(
-    classifier: TextClassifier, reference: Reference, material: Material, length: int
+    classifier: Pipeline, reference: Reference, material: Material, length: int
 ) -> None:
     text = Tokens(np.arange(length) % len(VOCABULARY), np.zeros(length, np.int64))
     assert classifier.infer([[text]]) == pytest.approx(reference([text]), abs=material.case.tolerance)
 
 
 def test_a_thousand_random_texts_in_random_company_are_answered_as_the_network_does(
-    classifier: TextClassifier, random_reference: Logits, material: Material
+    classifier: Pipeline, random_reference: Logits, material: Material
 ) -> None:
     found = np.concatenate([classifier.infer(rows) for rows in in_company(random_texts(RANDOM_TEXTS))])
     assert found == pytest.approx(random_reference, abs=material.case.tolerance)
 
 
 def test_answers_of_earlier_calls_are_not_overwritten(
-    classifier: TextClassifier, texts: list[Tokens], alone: Logits, material: Material
+    classifier: Pipeline, texts: list[Tokens], alone: Logits, material: Material
 ) -> None:
     first = classifier.infer([[texts[0]]])
     classifier.infer([[texts[1]]])
@@ -263,7 +269,7 @@ def test_answers_of_earlier_calls_are_not_overwritten(
 
 
 def test_streams_run_at_once_without_mixing_their_answers(
-    classifier: TextClassifier, texts: list[Tokens], alone: Logits, material: Material
+    classifier: Pipeline, texts: list[Tokens], alone: Logits, material: Material
 ) -> None:
     together = threading.Barrier(STREAMS)
 
@@ -278,7 +284,7 @@ def test_streams_run_at_once_without_mixing_their_answers(
 
 
 def test_a_batch_that_makes_no_sense_is_an_error_and_the_next_one_is_answered(
-    classifier: TextClassifier, texts: list[Tokens], alone: Logits, material: Material
+    classifier: Pipeline, texts: list[Tokens], alone: Logits, material: Material
 ) -> None:
     ids, types = np.full((1, 16), 3, np.int64), np.zeros((1, 15), np.int64)
     if material.case.layout == "packed":
@@ -297,7 +303,7 @@ def test_it_says_what_is_really_running(session: RemoteSession, material: Materi
     assert info.executed_precision in material.case.executed
 
 
-def test_memory_does_not_grow_with_the_number_of_calls(classifier: TextClassifier, session: RemoteSession) -> None:
+def test_memory_does_not_grow_with_the_number_of_calls(classifier: Pipeline, session: RemoteSession) -> None:
     calls = in_company(random_texts(24, seed=1), seed=1)
     for i in range(MANY_CALLS // 4):
         classifier.infer(calls[i % len(calls)])
@@ -309,7 +315,7 @@ def test_memory_does_not_grow_with_the_number_of_calls(classifier: TextClassifie
 
 def test_a_closed_engine_can_be_opened_again(material: Material, texts: list[Tokens], alone: Logits) -> None:
     with material.opened() as again:
-        classifier = TextClassifier(again, material.tokenizer, ("negative", "positive"))
+        classifier = Pipeline(again, material.tokenizer, TASK)
         assert classifier.infer([[texts[0]]]) == pytest.approx(alone[:1], abs=material.case.company)
 
 

@@ -34,6 +34,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     precision: str
     layout: Layout
     streams: int
+    max_tokens: int = 512
     module: str | None = None
 
 
@@ -98,7 +99,7 @@ def _to_batch(call: Call) -> Batch:
 def _open(config: Config) -> Any:
     if config.module:
         BACKENDS[config.backend] = Backend(config.backend, import_module(config.module).__name__)
-    artifact = ArtifactFile(Path(config.artifact), config.precision, config.layout)
+    artifact = ArtifactFile(Path(config.artifact), config.precision, config.layout, config.max_tokens)
     return open_session(config.backend, artifact, Placement(streams=config.streams))
 
 

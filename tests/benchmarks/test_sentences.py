@@ -6,13 +6,13 @@ import pytest
 from benchmarks.harness import sentences
 
 
-def test_where_sst2_is_not_at_hand_the_project_makes_sentences_and_says_so(
+def test_where_sst2_is_not_available_the_project_makes_sentences_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sentences, "SST2", tmp_path / "none")
     made = sentences.load_sentences()
     assert len(set(made.texts)) == sentences.GENERATED
-    assert "not at hand" in made.source
+    assert "not available" in made.source
     assert made == sentences.load_sentences()
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from handlers.backends import catalogue as backends
 from tests.serving.front_server import until
 
 ROOT = Path(__file__).parents[2]
-BACKENDS = ("onnxruntime", "openvino", "torch", "deepsparse", "torchserve")
+# An image for each environment, of which it has the name. Each is also the name of a backend that it runs.
+BACKENDS = tuple(dict.fromkeys(one.environment for one in backends.BACKENDS.values() if one.environment))
 # As Docker mounts it where nothing is said; other engines let what lies there be executed.
 TMP = "/tmp:rw,noexec,nosuid"  # noqa: S108
 HARDENED = ("--read-only", "--tmpfs", TMP, "--cap-drop", "ALL", "--security-opt", "no-new-privileges")

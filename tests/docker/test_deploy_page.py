@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from paretoserve.docs_tables import DOCS
+from docs.generate import DOCS
 from tests.docker.containers import build_images, docker, need_engine
 from tests.serving.front_server import until
 from tests.shown import blocks

@@ -11,10 +11,11 @@ import pytest
 from handlers.backends.base import Placement
 from handlers.backends.catalogue import artifact_name
 from handlers.handler import load_handler
+from handlers.tasks.text_classification import TextClassification
 from model_store.manifest import Manifest, read_manifest
 from model_store.rows import Data
 from paretoserve.builds.build import BuildRequest, build
-from paretoserve.campaigns.accuracy import served_accuracy
+from paretoserve.campaigns.quality import served_quality
 from paretoserve.hosts.process import running_server
 from recipes.data.rows import load_data
 from tests.environments import use_only
@@ -51,15 +52,19 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory, environments: None) -> P
     return store / "sst2-minilm"
 
 
+TASK = TextClassification(("negative", "positive"))
+
+
 @pytest.fixture(scope="module")
 def data() -> Data:
-    return load_data(str(SST2), ("negative", "positive"))
+    return load_data(str(SST2), TASK.target)
 
 
 def correct(manifest: Manifest, backend: str) -> int:
     quality = manifest.artifacts[backend].quality
     assert quality is not None
     assert quality.n == ROWS
+    assert quality.correct is not None
     return quality.correct
 
 
@@ -84,7 +89,7 @@ def test_behind_one_port_each_engine_s_accuracy_is_the_manifest_s_to_the_sentenc
     with running_server([f"{folder}@{backend}" for backend in backends], tmp_path / "server.log") as url:
         for backend in backends:
             name = f"{variant}@{backend}"
-            served = served_accuracy(url, data.evaluation, manifest.labels, lambda what, part: None, name)
+            served = served_quality(url, data.evaluation, TASK, lambda what, part: None, name)
             assert round(served.value * ROWS) == correct(manifest, artifact_name(backend, manifest.artifacts)), name
 
 
@@ -95,7 +100,7 @@ def test_answers_over_http_equal_the_engine_called_directly_whatever_else_is_in_
 ) -> None:
     folder, texts = model_dir / "dense", [row.text for row in data.evaluation.rows[:320]]
     handler = load_handler(folder, read_manifest(folder), backend, Placement())
-    direct = np.concatenate([handler.infer([[handler.model.tokenizer(text)]]) for text in texts])
+    direct = np.concatenate([handler.infer([[handler.tokenizer(text)]]) for text in texts])
     with (
         running_server([f"{folder}@{backend}"], tmp_path / "server.log", ["--queue-deadline", "10"]) as url,
         httpx.Client(base_url=url, timeout=30) as client,

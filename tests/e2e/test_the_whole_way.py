@@ -23,11 +23,13 @@ def test_build_then_compare_gives_a_report_that_a_person_can_open(tmp_path: Path
     checkpoint = tiny_checkpoint(tmp_path / "tiny")
     data = tmp_path / "data" / "dev.tsv"
     data.parent.mkdir()
-    data.write_text("sentence\tlabel\n" + "".join(f"{text}\t{i % 2}\n" for i, (text, _) in enumerate(TEXTS * 4)))
+    rows = "sentence\tlabel\n" + "".join(f"{text}\t{i % 2}\n" for i, (text, _) in enumerate(TEXTS * 4))
+    for split in (data, data.with_name("train.tsv")):
+        split.write_text(rows)
     store, out = tmp_path / "store", tmp_path / "run"
 
     built = paretoserve(
-        *("build", "--checkpoint", str(checkpoint), "--data", str(data)),
+        *("build", "--checkpoint", str(checkpoint), "--data", str(data.parent)),
         *("--recipe", "dense", "--recipe", "int8", "--store", str(store)),
     )
     assert built.count("int8") >= 2
@@ -42,7 +44,7 @@ def test_build_then_compare_gives_a_report_that_a_person_can_open(tmp_path: Path
     for candidate in report["candidates"]:
         manifest = json.loads((store / "tiny" / candidate["variant"] / "variant.json").read_text())
         quality = manifest["artifacts"][candidate["backend"]]["quality"]
-        assert candidate["accuracy"]["value"] == quality["value"], "served accuracy is the manifest's"
+        assert candidate["quality"]["value"] == quality["value"], "served quality is the manifest's"
         assert [level["users"] for level in candidate["levels"]] == [1, 4]
         for level in candidate["levels"]:
             assert level["ok"] == level["attempts"] > 0

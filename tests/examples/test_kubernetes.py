@@ -13,7 +13,7 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from paretoserve.docs_tables import DOCS, commands
+from docs.generate import DOCS, commands
 from paretoserve.hosts.process import running_server
 from tests.examples.manifests import (
     EXAMPLES,

@@ -43,3 +43,13 @@ def test_a_backend_that_is_not_installed_says_what_to_install(dense: Path, monke
     monkeypatch.setitem(BACKENDS, "torch", replace(BACKENDS["torch"], module="there_is_no_such_engine"))
     with pytest.raises(BackendError, match=r"not installed here .* run: paretoserve env create torch"):
         open_session("torch", ArtifactFile(dense / "model.safetensors", "fp32"), Placement())
+
+
+def test_a_backend_that_no_environment_is_made_for_is_not_advised_to_make_one(
+    dense: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BACKENDS, "torch-cuda", replace(BACKENDS["torch-cuda"], module="there_is_no_such_engine"))
+    with pytest.raises(
+        BackendError, match=r"not installed here .* install it into the interpreter that runs paretoserve\.$"
+    ):
+        open_session("torch-cuda", ArtifactFile(dense / "model.safetensors", "fp32"), Placement())

@@ -1,5 +1,5 @@
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,21 @@ from handlers.backends.base import Placement
 from handlers.handler import Handler, load_handler
 from handlers.inferred import manifest_of
 from handlers.payloads.request import RawRequest
-from handlers.tasks.text_classification import TextClassifier
+from handlers.pipeline import Pipeline
+from handlers.tasks.base import Floats
+from handlers.tasks.text_classification import ClassificationRequest, TextClassification
+from handlers.tokens.packing import Tokens
 from handlers.tokens.tokenizer import TextTokenizer
 from handlers.user_code import UserCode
 from model_store.errors import BackendError, BadInput, DamagedArtifact, GoldenMismatch, ParetoServeError, StoreError
-from model_store.manifest import read_manifest, write_manifest
+from model_store.manifest import Manifest, Technique, read_manifest, write_manifest
 from tests.handlers.sessions import FailingSession, FixedSession
 from tests.handlers.variants import copy_of, opened, write_code
+
+TASK = TextClassification(("a",))
+ANY_MANIFEST = Manifest(
+    model="m", variant="v", technique=Technique(recipe="none"), task_settings={"labels": ["a"]}, max_tokens=64
+)
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +39,7 @@ def ask(handler: Handler, body: bytes, content_type: str = "", accept: str = "")
     """The decoded answer to one request, the way a worker gets it."""
     prepared = handler.prepare(RawRequest(body, content_type, accept))
     if handler.batches:
-        return msgspec.json.decode(handler.finish(prepared, handler.infer([prepared.texts])).body)
+        return msgspec.json.decode(handler.finish(prepared, handler.infer([prepared.windows])).body)
     return msgspec.json.decode(handler.run_alone(prepared).body)
 
 
@@ -51,7 +59,7 @@ def test_an_answer_names_the_texts_that_were_cut(dense: Path) -> None:
     long = "good " * 100
     prepared = handler.prepare(RawRequest(msgspec.json.encode({"inputs": ["short", long, "short", long]})))
     assert prepared.truncated == (1, 3)
-    assert handler.finish(prepared, handler.infer([prepared.texts])).truncated == (1, 3)
+    assert handler.finish(prepared, handler.infer([prepared.windows])).truncated == (1, 3)
 
 
 def test_v2_answers_carry_the_name_that_the_variant_is_served_as(dense: Path) -> None:
@@ -61,8 +69,25 @@ def test_v2_answers_carry_the_name_that_the_variant_is_served_as(dense: Path) ->
     for served_as, name in ((None, "dense"), ("dense@torch", "dense@torch")):
         handler.served_as = served_as
         prepared = handler.prepare(raw)
-        answer = msgspec.json.decode(handler.finish(prepared, handler.infer([prepared.texts])).body)
+        answer = msgspec.json.decode(handler.finish(prepared, handler.infer([prepared.windows])).body)
         assert answer["model_name"] == name
+
+
+class BothWays(TextClassification):
+    """Reads each text forwards and backwards, and answers with what both ways add up to."""
+
+    def windows(self, asked: ClassificationRequest, tokenizer: TextTokenizer) -> list[Tokens]:
+        return [tokenizer(text) for one in asked.inputs for text in (one.text, one.text[::-1])]
+
+    def answer(self, asked: ClassificationRequest, windows: Sequence[Tokens], outputs: Sequence[Floats]) -> Any:
+        assert [len(window) for window in windows] == [3, 3, 4, 4]
+        return [float((outputs[2 * i] + outputs[2 * i + 1]).sum()) for i in range(len(asked.inputs))]
+
+
+def test_a_task_may_cut_an_input_into_several_windows(tokenizer: TextTokenizer) -> None:
+    session = FixedSession([[1.0], [2.0], [10.0], [20.0]])
+    handler = Handler(ANY_MANIFEST, Pipeline(session, tokenizer, BothWays(("a",))))
+    assert ask(handler, b'{"inputs": ["good", "a film"]}') == [3.0, 30.0]
 
 
 def test_a_damaged_artifact_is_refused_by_its_name(dense: Path, tmp_path: Path) -> None:
@@ -130,14 +155,14 @@ def test_an_artifact_without_golden_logits_is_taken_as_it_is(dense: Path, tmp_pa
 
 
 def test_a_failing_engine_is_an_error_of_the_backend(dense: Path, tokenizer: TextTokenizer) -> None:
-    handler = Handler(read_manifest(dense), TextClassifier(FailingSession([]), tokenizer, ["a"]))
+    handler = Handler(read_manifest(dense), Pipeline(FailingSession([]), tokenizer, TASK))
     with pytest.raises(BackendError, match="out of order"):
         ask(handler, b'{"inputs": "good"}')
 
 
 def test_closing_a_handler_closes_its_engine(dense: Path, tokenizer: TextTokenizer) -> None:
     session = FixedSession([])
-    Handler(read_manifest(dense), TextClassifier(session, tokenizer, ["a"])).close()
+    Handler(read_manifest(dense), Pipeline(session, tokenizer, TASK)).close()
     assert session.closed
     Handler(read_manifest(dense), object()).close()
 
@@ -180,7 +205,7 @@ def test_their_own_output_fn_is_given_our_prediction(dense: Path, tmp_path: Path
     code = "def output_fn(prediction, accept): return f'{accept} {prediction[0][\"label\"]}', 'text/plain'\n"
     handler = with_code(dense, tmp_path, code)
     prepared = handler.prepare(RawRequest(b'{"inputs": "good"}', accept="text/html"))
-    answer = handler.finish(prepared, handler.infer([prepared.texts]))
+    answer = handler.finish(prepared, handler.infer([prepared.windows]))
     assert (answer.body, answer.content_type) == (b"text/html positive", "text/plain")
 
 

@@ -28,7 +28,8 @@ def export(
 def test_an_export_is_a_padded_artifact_of_both_engines_that_read_onnx(tmp_path: Path) -> None:
     folder = export(tmp_path / "mine")
     manifest = manifest_of(folder)
-    assert (manifest.variant, manifest.labels, manifest.golden) == ("mine", ["no", "yes", "perhaps"], [])
+    assert (manifest.variant, manifest.task, manifest.golden) == ("mine", "text-classification", [])
+    assert manifest.task_settings == {"labels": ["no", "yes", "perhaps"]}
     assert list(manifest.artifacts) == ["onnxruntime", "openvino"]
     for artifact in manifest.artifacts.values():
         assert (artifact.file, artifact.layout, artifact.precision, artifact.bytes) == (
@@ -60,7 +61,8 @@ def test_texts_are_as_long_as_model_and_tokenizer_allow(
 
 
 def test_a_model_with_the_default_labels_leaves_them_out(tmp_path: Path) -> None:
-    assert manifest_of(export(tmp_path / "mine", {"model_type": "bert"})).labels == ["LABEL_0", "LABEL_1"]
+    manifest = manifest_of(export(tmp_path / "mine", {"model_type": "bert"}))
+    assert manifest.task_settings == {"labels": ["LABEL_0", "LABEL_1"]}
 
 
 @pytest.mark.parametrize("operator", [b"DynamicQuantizeLinear", b"DequantizeLinear", b"MatMulInteger"])

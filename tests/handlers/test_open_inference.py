@@ -6,10 +6,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from handlers.open_inference import decode_infer, encode_infer
+from handlers.open_inference import V2Request, decode_infer, encode_infer, tensors_of
 from handlers.tasks.payload import TextInput
+from handlers.tasks.text_classification import TextClassification
 from model_store.errors import BadInput
 
+TASK = TextClassification(("positive", "naïve"))
 PREDICTIONS = [{"label": "positive", "score": 0.75}, {"label": "naïve", "score": 0.5}]
 LOGITS = np.array([[-0.5, 0.5], [1.0, 2.0]], np.float32)
 
@@ -22,8 +24,12 @@ def body(*inputs: dict[str, Any], **fields: Any) -> bytes:
     return msgspec.json.encode({"inputs": inputs, **fields})
 
 
+def decoded(raw: bytes, json_length: int | None = None) -> V2Request:
+    return decode_infer(raw, json_length, TASK)
+
+
 def texts_of(raw: bytes, json_length: int | None = None) -> list[TextInput]:
-    return list(decode_infer(raw, json_length).question.inputs)
+    return list(decoded(raw, json_length).asked.inputs)
 
 
 def as_bytes(*texts: str) -> bytes:
@@ -67,13 +73,13 @@ def test_other_fields_of_the_protocol_are_ignored() -> None:
     ],
 )
 def test_the_timeout_is_in_microseconds(parameters: dict[str, Any], timeout_s: float) -> None:
-    assert decode_infer(body(tensor(["one"]), parameters=parameters), None).timeout_s == timeout_s
+    assert decoded(body(tensor(["one"]), parameters=parameters)).timeout_s == timeout_s
 
 
 @pytest.mark.parametrize("timeout", [-1, 1.5, 1.0, "5", True, False, None, [1], {}, 2**63])
 def test_a_timeout_that_is_no_whole_number_of_microseconds_is_refused(timeout: Any) -> None:
     with pytest.raises(BadInput, match='"timeout" must be a whole number of microseconds'):
-        decode_infer(body(tensor(["one"]), parameters={"timeout": timeout}), None)
+        decoded(body(tensor(["one"]), parameters={"timeout": timeout}))
 
 
 def test_binary_texts_are_read_in_the_order_of_their_tensors() -> None:
@@ -82,7 +88,7 @@ def test_binary_texts_are_read_in_the_order_of_their_tensors() -> None:
         texts + as_bytes("1", "2"), binary(texts, [2]), binary(as_bytes("1", "2"), [2], "text_pair")
     )
     assert found == [TextInput("ein", "1"), TextInput("schöner", "2")]
-    with pytest.raises(BadInput, match=r'"inputs\[1\]\[1\]" is empty'):
+    with pytest.raises(BadInput, match=r'"inputs\[1\]\.text_pair" is empty'):
         texts_of_binary(texts + pairs, binary(texts, [2]), binary(pairs, [2], "text_pair"))
 
 
@@ -100,9 +106,9 @@ def test_a_json_tensor_and_a_binary_one_may_be_mixed() -> None:
         (b'{"inputs": [{"name": "text"}]}', "not a V2 inference request: .*`shape`"),
         (b'{"inputs": [{"name": "\xff"}]}', "not a V2 inference request"),
         (b'{"inputs": [{"data": ' + b"[" * 100_000, "nested too deeply"),
-        (body(), 'Send an input "text"'),
-        (body(tensor(["one"], "sentence")), 'Send an input "text"'),
-        (body(tensor(["one"]), tensor(["one"], "other")), 'Send an input "text"'),
+        (body(), 'Send the input "text" and optionally "text_pair"'),
+        (body(tensor(["one"], "sentence")), 'Send the input "text" and optionally "text_pair"'),
+        (body(tensor(["one"]), tensor(["one"], "other")), 'Send the input "text" and optionally "text_pair"'),
         (body(tensor(["one"]), tensor(["1", "2"], "text_pair")), "must have the same shape"),
         (body(tensor(["one"], datatype="FP32")), "'text' has datatype 'FP32'; texts are BYTES"),
         (body(tensor(["one"], shape=[2])), r"has 1 texts, but its shape \[2\] says 2"),
@@ -115,7 +121,7 @@ def test_a_json_tensor_and_a_binary_one_may_be_mixed() -> None:
 )
 def test_what_is_no_request_for_a_text_classifier_is_refused(request_body: bytes, words: str) -> None:
     with pytest.raises(BadInput, match=words):
-        decode_infer(request_body, None)
+        decoded(request_body)
 
 
 @pytest.mark.parametrize(
@@ -140,14 +146,14 @@ def test_binary_tensors_of_a_wrong_size_are_refused(raw: bytes, size: Any, words
 def test_a_json_part_longer_than_the_body_is_refused() -> None:
     raw = body(tensor(["one"]))
     with pytest.raises(BadInput, match=f"is {len(raw) + 1}, but the body has {len(raw)} bytes only"):
-        decode_infer(raw, len(raw) + 1)
+        decoded(raw, len(raw) + 1)
     with pytest.raises(BadInput, match="not a V2 inference request"):
-        decode_infer(raw, len(raw) - 1)
+        decoded(raw, len(raw) - 1)
 
 
 def answered(**fields: Any) -> tuple[bytes, str, int | None]:
-    asked = decode_infer(body(tensor(["one", "two"]), **fields), None)
-    return encode_infer(asked, PREDICTIONS, LOGITS, "int8")
+    asked = decoded(body(tensor(["one", "two"]), **fields))
+    return encode_infer(asked, TASK, PREDICTIONS, list(LOGITS), "int8")
 
 
 def test_without_wishes_all_outputs_come_as_json() -> None:
@@ -205,3 +211,17 @@ def test_binary_answers_are_requests_that_can_be_read_back() -> None:
     (label,) = msgspec.json.decode(raw[:json_length])["outputs"]
     found = texts_of_binary(raw[json_length:], label | {"name": "text"})
     assert [one.text for one in found] == ["positive", "naïve"]
+
+
+def test_the_tensors_of_a_task_are_its_texts_and_the_fields_of_its_answers() -> None:
+    assert tensors_of(TASK) == {
+        "inputs": [
+            {"name": "text", "datatype": "BYTES", "shape": [-1]},
+            {"name": "text_pair", "datatype": "BYTES", "shape": [-1]},
+        ],
+        "outputs": [
+            {"name": "label", "datatype": "BYTES", "shape": [-1]},
+            {"name": "score", "datatype": "FP32", "shape": [-1]},
+            {"name": "logits", "datatype": "FP32", "shape": [-1, 2]},
+        ],
+    }

@@ -49,7 +49,7 @@ def opened(folder: Path, engine: str) -> Handler:
 
 
 def tokenized(handler: Handler) -> list[Tokens]:
-    return [handler.model.tokenizer(*text) for text in EVERYTHING]
+    return [handler.tokenizer(*text) for text in EVERYTHING]
 
 
 @pytest.mark.parametrize("export", EXPORTS.values(), ids=EXPORTS)
@@ -79,14 +79,14 @@ def test_texts_are_cut_at_the_width_that_the_graph_fixes(engine: str, checkpoint
     assert handler.manifest.max_tokens == 24
     prepared = handler.prepare(RawRequest(msgspec.json.encode({"inputs": ["short", "good " * 60]})))
     assert prepared.truncated == (1,)
-    assert [len(text) for text in prepared.texts] == [3, 24]
-    assert handler.infer([prepared.texts]).shape == (2, 2)
+    assert [len(text) for text in prepared.windows] == [3, 24]
+    assert np.shape(handler.infer([prepared.windows])) == (2, 2)
 
 
 def test_no_row_is_wider_than_the_model_has_positions_for(engine: str, checkpoint: Path, tmp_path: Path) -> None:
     folder = exported(checkpoint, tmp_path / "mine")
     handler = load_handler(folder, msgspec.structs.replace(manifest_of(folder), max_tokens=43), engine, Placement())
-    assert handler.infer([[handler.model.tokenizer("good " * 60)]]).shape == (1, 2)
+    assert np.shape(handler.infer([[handler.tokenizer("good " * 60)]])) == (1, 2)
     assert handler.grid is not None
     assert handler.grid.shape(1, 43) == (1, 43)
 
@@ -104,7 +104,7 @@ def test_what_is_computed_beyond_the_texts_is_counted_as_padding(
     engine: str, export: Export, padding: dict[str, int], checkpoint: Path, tmp_path: Path
 ) -> None:
     handler = opened(exported(checkpoint, tmp_path / "mine", export), engine)
-    rows = [[handler.model.tokenizer("good")], [handler.model.tokenizer("a very good film")]]
+    rows = [[handler.tokenizer("good")], [handler.tokenizer("a very good film")]]
     assert [len(text) for row in rows for text in row] == [3, 6]
     assert handler.padding_tokens(rows) == padding[engine]
 
@@ -128,11 +128,10 @@ def test_a_classifier_of_other_labels_is_told_by_its_first_answer(
     engine: str, checkpoint: Path, tmp_path: Path
 ) -> None:
     folder = exported(checkpoint, tmp_path / "mine")
-    handler = load_handler(
-        folder, msgspec.structs.replace(manifest_of(folder), labels=["a", "b", "c"]), engine, Placement()
-    )
-    with pytest.raises(BackendError, match=r"answered \(\d, 2\) where \(texts, labels\) = \(\d, 3\) was due"):
-        handler.infer([[handler.model.tokenizer("good")]])
+    other = msgspec.structs.replace(manifest_of(folder), task_settings={"labels": ["a", "b", "c"]})
+    handler = load_handler(folder, other, engine, Placement())
+    with pytest.raises(BackendError, match=r"answered \(\d, 2\) where \(texts, numbers\) = \(\d, 3\) was due"):
+        handler.infer([[handler.tokenizer("good")]])
 
 
 def test_golden_inputs_are_replayed_where_a_manifest_has_them(

@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from handlers.handler import golden_logits
-from handlers.trial import Trial, answers
+from handlers.trial import Trial, run_trial
 from model_store.manifest import read_manifest
 from tests.handlers.variants import copy_of, opened
 
@@ -23,7 +22,8 @@ def trial(dense: Path, backend: str, file: str, **other: object) -> Trial:
         layout="packed",
         tokenizer=str(dense / "tokenizer.json"),
         max_tokens=manifest.max_tokens,
-        labels=tuple(manifest.labels),
+        task=manifest.task,
+        task_settings=manifest.task_settings,
         threads=1,
         texts=tuple((one.text, one.text_pair) for one in manifest.golden),
     )
@@ -35,19 +35,28 @@ def measured(asked: Trial) -> "subprocess.CompletedProcess[bytes]":
     return subprocess.run(command, input=msgspec.json.encode(asked), capture_output=True, check=False)
 
 
-def test_it_answers_a_line_of_logits_for_each_text_as_the_served_variant_would(dense: Path) -> None:
+def test_it_writes_a_line_for_each_text_with_what_the_served_variant_would_give(dense: Path) -> None:
     asked = trial(dense, "onnxruntime", "model.onnx")
     done = measured(asked)
     assert done.returncode == 0
-    logits = [json.loads(line) for line in done.stdout.splitlines()]
-    np.testing.assert_array_equal(np.array(logits, np.float32), golden_logits(opened(dense)))
+    outcomes = [json.loads(line) for line in done.stdout.splitlines()]
+    handler = opened(dense)
+    assert [one["logits"] for one in outcomes] == golden_logits(handler)
+    assert [one["answer"] for one in outcomes] == [handler.model(text)[0] for text, _ in asked.texts]
 
 
 def test_texts_are_asked_one_at_a_time_as_they_are_taken(dense: Path) -> None:
     asked = trial(dense, "onnxruntime", "model.onnx", texts=(("a film", None), ("bad", "good")))
-    one = answers(asked)
-    assert len(next(one)) == 2
-    assert len(list(one)) == 1
+    outcomes = run_trial(asked)
+    assert len(next(outcomes).logits) == 2
+    assert len(list(outcomes)) == 1
+
+
+def test_a_text_that_no_client_could_ask_is_an_error_that_shows_it(dense: Path) -> None:
+    (line,) = measured(trial(dense, "onnxruntime", "model.onnx", texts=((" ", None),))).stdout.splitlines()
+    failure = json.loads(line)
+    assert failure["error"] == "DataError"
+    assert "Text ' ' of the data cannot be asked." in failure["message"]
 
 
 def test_an_error_is_the_last_line_with_its_name_and_its_message(dense: Path, tmp_path: Path) -> None:

@@ -23,7 +23,11 @@ def build_tiny(folder: Path, *recipes: str, backends: tuple[str, ...] | None = N
     data = folder / "data.csv"
     with data.open("w", newline="") as file:
         csv.writer(file).writerows([("text", "label"), *((text, i % 2) for i, (text, _) in enumerate(TEXTS))])
-    return build(BuildRequest(str(checkpoint), str(data), recipes, folder / "store", backends=backends))
+    return build(
+        BuildRequest(
+            str(checkpoint), str(data), recipes, folder / "store", backends=backends, calibrate_on_evaluation=True
+        )
+    )
 
 
 def copy_of(variant: Path, folder: Path) -> Path:

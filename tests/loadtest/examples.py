@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from loadtest.analysis import throttling_threshold
-from loadtest.comparison import Accuracy, CandidateReport, Report
+from loadtest.comparison import CandidateReport, Quality, Report
 from loadtest.levels import LevelResult
 from loadtest.records import Outcome, RequestRow
 
@@ -42,9 +42,11 @@ def level(users: int, rejected_share: float = 0.0, **changes: Any) -> LevelResul
     return LevelResult(**{**numbers, **changes})
 
 
-def candidate(name: str, levels: Sequence[LevelResult], accuracy: float | None = 0.9) -> CandidateReport:
+def candidate(
+    name: str, levels: Sequence[LevelResult], value: float | None = 0.9, metric: str = "accuracy"
+) -> CandidateReport:
     variant, backend = name.split("@")
-    quality = None if accuracy is None else Accuracy(accuracy, n=872, dataset="sst2")
+    quality = None if value is None else Quality(value, metric, n=872, dataset="sst2")
     return CandidateReport(name, variant, backend, tuple(levels), throttling_threshold(levels), quality, 24_000_000)
 
 

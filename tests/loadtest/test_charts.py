@@ -4,8 +4,9 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from loadtest.chart_style import to_inline, to_png, to_svg
-from loadtest.charts import Chart, chart_style, draw_charts, pareto_chart, rejection_chart, response_chart
+from loadtest.chart_parts import Chart
+from loadtest.chart_style import chart_style, to_inline, to_png, to_svg
+from loadtest.charts import draw_charts, rejection_chart, response_chart
 from loadtest.comparison import Report
 from tests.loadtest.examples import candidate, level, report, two_candidates
 
@@ -15,7 +16,7 @@ def _svgs(compared: Report) -> dict[str, str]:
         return {c.name: to_svg(c.figure, c.name, c.title, c.description) for c in draw_charts(compared)}
 
 
-def _lines(chart: Chart, panel: int = 0) -> list[tuple[list[float], list[float], str]]:
+def lines_of(chart: Chart, panel: int = 0) -> list[tuple[list[float], list[float], str]]:
     lines = chart.figure.axes[panel].get_lines()
     return [
         (list(map(float, np.asarray(x))), list(map(float, np.asarray(y))), str(line.get_linestyle()))
@@ -52,55 +53,36 @@ def test_axes_state_units_and_think_time() -> None:
 
 def test_lines_are_solid_up_to_the_threshold_and_dashed_beyond() -> None:
     with chart_style():
-        solid, dashed = _lines(response_chart(two_candidates()), panel=1)[:2]
+        solid, dashed = lines_of(response_chart(two_candidates()), panel=1)[:2]
     assert solid == ([16.0, 32.0, 48.0], [40.0, 62.0, 90.0], "-")
     assert dashed == ([48.0, 64.0], [90.0, 99.0], "--")
 
 
 def test_threshold_is_marked_where_it_is() -> None:
     with chart_style():
-        assert ([52.0], [1.0], "-") in _lines(rejection_chart(two_candidates()))
+        assert ([52.0], [1.0], "-") in lines_of(rejection_chart(two_candidates()))
 
 
 def test_rejection_line_meets_the_limit_where_the_threshold_is_marked() -> None:
     with chart_style():
-        (users, percents, _) = _lines(rejection_chart(two_candidates()))[1]
+        (users, percents, _) = lines_of(rejection_chart(two_candidates()))[1]
     assert np.interp(1.0, percents, users) == pytest.approx(52.0)
     assert min(abs(count - 52.0) for count in users) < 0.5
 
 
 def test_threshold_line_stands_at_the_share_asked_for() -> None:
     with chart_style():
-        heights = [y for _, y, _ in _lines(rejection_chart(two_candidates()))]
+        heights = [y for _, y, _ in lines_of(rejection_chart(two_candidates()))]
     assert [1.0, 1.0] in heights
 
 
 def test_levels_without_p95_are_left_out() -> None:
     sparse = report(candidate("a@torch", [level(1, p95_ms=None), level(2, p95_ms=12.0), level(4, p95_ms=14.0)]))
     with chart_style():
-        assert _lines(response_chart(sparse), panel=1)[0][0] == [2.0, 4.0]
+        assert lines_of(response_chart(sparse), panel=1)[0][0] == [2.0, 4.0]
 
 
-def test_pareto_front_is_a_line_and_beaten_candidates_are_off_it() -> None:
-    points = {"a@x": (10.0, 0.9), "b@x": (20.0, 0.95), "c@x": (15.0, 0.85)}
-    compared = report(*(candidate(name, [level(8, p95_ms=p)], a) for name, (p, a) in points.items()))
-    with chart_style():
-        chart = pareto_chart(compared)
-    (front_x, front_y, _), *_ = _lines(chart)
-    assert front_x[:2] == [10.0, 20.0]
-    assert front_y == [90.0, 95.0, 95.0]
-    assert {text.get_text() for text in chart.figure.axes[0].texts} == set(points)
-
-
-def test_labels_of_close_candidates_do_not_cover_each_other() -> None:
-    compared = report(*(candidate(f"v{n}@torch", [level(8, p95_ms=10.0 + n / 10)], 0.9 + n / 5000) for n in range(4)))
-    with chart_style():
-        chart = pareto_chart(compared)
-        boxes = [text.get_window_extent() for text in chart.figure.axes[0].texts]
-    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
-
-
-def test_without_accuracy_there_is_no_accuracy_chart() -> None:
+def test_without_a_quality_there_is_no_chart_of_it() -> None:
     assert list(_svgs(report(candidate("a@torch", [level(8)], None)))) == [
         "response-time",
         "rejected-share",

@@ -33,7 +33,7 @@ class _Tags(HTMLParser):
 
 
 def test_report_is_written_whole(folder: Path) -> None:
-    names = "response-time", "rejected-share", "throughput", "accuracy"
+    names = "response-time", "rejected-share", "throughput", "quality"
     charts = [f"charts/{name}.{kind}" for name in names for kind in ("png", "svg")]
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert files == {"report.html", "report.json", "levels.csv", "summary.csv", *charts}
@@ -107,10 +107,18 @@ def test_number_of_the_wrong_kind_is_named_with_its_place(folder: Path, tmp_path
         render(tmp_path)
 
 
+def test_a_report_of_schema_1_is_read_with_its_accuracies_as_qualities(folder: Path, tmp_path: Path) -> None:
+    content = msgspec.json.decode((folder / REPORT_FILE).read_bytes())
+    for one in content["candidates"]:
+        one["accuracy"] = one.pop("quality")
+    (tmp_path / REPORT_FILE).write_bytes(msgspec.json.encode({**content, "schema": 1}))
+    assert read_report(tmp_path / REPORT_FILE) == two_candidates()
+
+
 def test_later_schema_says_to_update(folder: Path, tmp_path: Path) -> None:
     content = msgspec.json.decode((folder / REPORT_FILE).read_bytes())
-    (tmp_path / REPORT_FILE).write_bytes(msgspec.json.encode({**content, "schema": 2, "candidates": "elsewhere"}))
-    with pytest.raises(LoadTestError, match="has schema 2 and this version reads up to 1; update"):
+    (tmp_path / REPORT_FILE).write_bytes(msgspec.json.encode({**content, "schema": 3, "candidates": "elsewhere"}))
+    with pytest.raises(LoadTestError, match="has schema 3 and this version reads up to 2; update"):
         render(tmp_path)
 
 
@@ -122,6 +130,7 @@ def test_levels_and_summary_are_tables_with_units(folder: Path) -> None:
     with (folder / "summary.csv").open(newline="") as stream:
         dense, int8 = csv.DictReader(stream)
     assert (dense["throttling_users"], dense["common_p95_ms"]) == ("52.0", "62.0")
+    assert (dense["quality"], dense["quality_metric"], dense["quality_examples"]) == ("0.902", "accuracy", "872")
     assert (int8["throttling_users"], int8["throttling_text"], int8["size_bytes"]) == ("", "> 64", "24000000")
 
 

@@ -1,11 +1,11 @@
 import pytest
 
 from loadtest.comparison import Report
-from loadtest.summary import caveats, number, pareto_points, summary_rows, summary_table, verdict
+from loadtest.summary import caveats, pareto_points, summary_rows, summary_table, verdict
 from tests.loadtest.examples import candidate, level, report, two_candidates
 
 
-def test_verdict_states_capacity_speed_accuracy_and_front() -> None:
+def test_verdict_states_capacity_speed_quality_and_front() -> None:
     assert verdict(two_candidates()) == (
         "int8@openvino holds more than 64 users; dense@torch throttles at 52 users. "
         "At 32 users int8@openvino answers 3.1 \N{MULTIPLICATION SIGN} faster (p95) at 0.2 points less accuracy. "
@@ -52,7 +52,7 @@ def test_table_says_at_which_levels_it_compares() -> None:
     assert rows[0] == ("dense@torch", "90.2%", "24", "10", "40", "62", "100", "52", "yes")
 
 
-def test_candidate_without_accuracy_is_on_no_front() -> None:
+def test_candidate_without_a_quality_is_on_no_front() -> None:
     compared = report(candidate("a@torch", [level(8)], None), candidate("b@torch", [level(8)], 0.9))
     assert list(pareto_points(compared)) == ["b@torch"]
     assert [row.on_front for row in summary_rows(compared)] == [False, True]
@@ -64,14 +64,6 @@ def test_caveats_name_candidate_and_level() -> None:
     assert caveats(doubted) == (
         "a@torch at 16 users: it was not steady, or too few requests were sent, when its time was up.",
     )
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(None, "\N{EN DASH}"), (0.0123, "0.0123"), (3.14159, "3.14"), (99.96, "100"), (12345.6, "12,346")],
-)
-def test_numbers_have_three_digits(value: float | None, text: str) -> None:
-    assert number(value) == text
 
 
 def test_report_knows_its_first_candidate_as_the_one_to_compare_with() -> None:
@@ -87,3 +79,31 @@ def test_a_candidate_that_holds_more_users_at_much_less_accuracy_is_not_called_t
     text = verdict(Report((dense, int8, shallow), think_time_s=0.1))
     assert text.startswith("int8@openvino holds more than 64 users; dense@torch throttles at 52 users.")
     assert "layers-1@torch holds more than 64 users, but at 20.0 points less accuracy." in text
+
+
+def test_a_metric_that_is_no_share_is_told_as_it_is_and_by_its_name() -> None:
+    levels = [level(16, p95_ms=20.0)]
+    compared = report(
+        candidate("dense@torch", levels, 0.61, "Matthews correlation"),
+        candidate("int8@torch", [level(16, p95_ms=10.0)], 0.58, "Matthews correlation"),
+    )
+    header, rows = summary_table(compared)
+    assert (header[1], rows[0][1], rows[1][1]) == ("Matthews correlation", "0.61", "0.58")
+    assert verdict(compared).endswith("On the front of Matthews correlation against p95: int8@torch, dense@torch.")
+
+
+def test_a_point_of_a_metric_in_percent_is_one() -> None:
+    dense = candidate("dense@torch", [level(8), level(16, 0.5)], 88.5, "F1")
+    close = candidate("close@torch", [level(8), level(16)], 87.6, "F1")
+    far = candidate("far@torch", [level(8), level(16), level(32)], 87.4, "F1")
+    text = verdict(report(dense, close, far))
+    assert text.startswith("close@torch holds more than 16 users;")
+    assert "far@torch holds more than 32 users, but at 0.2 less F1." in text
+
+
+def test_candidates_by_another_metric_than_the_first_are_on_no_front() -> None:
+    compared = report(candidate("a@torch", [level(8)], 0.9), candidate("b@torch", [level(8)], 88.5, "F1"))
+    assert list(pareto_points(compared)) == ["a@torch"]
+    header, rows = summary_table(compared)
+    assert header[1] == "F1 / accuracy"
+    assert [row[1] for row in rows] == ["90.0%", "88.5"]

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from model_store.manifest import (
     Quality,
     Technique,
     contained,
+    described,
     read_manifest,
     sha256_of,
     verify_artifact,
@@ -30,7 +32,7 @@ def manifest_with(artifact: Artifact) -> Manifest:
         model="sst2",
         variant="dense",
         technique=Technique(recipe="dense", parameters={"seed": 0}),
-        labels=["negative", "positive"],
+        task_settings={"labels": ["negative", "positive"]},
         max_tokens=128,
         artifacts={"openvino": artifact},
         golden=[GoldenInput("good"), GoldenInput("a", "b")],
@@ -38,7 +40,7 @@ def manifest_with(artifact: Artifact) -> Manifest:
 
 
 def test_manifest_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    quality = Quality(dataset="sst2", split="dev", value=0.9, correct=9, n=10)
+    quality = Quality(dataset="sst2", split="dev", metric="accuracy", value=0.9, correct=9, n=10)
     artifact = Artifact(
         file="m.onnx",
         layout="packed",
@@ -68,6 +70,35 @@ def test_what_is_no_manifest_of_ours_is_refused(tmp_path: Path, content: str, me
     (tmp_path / MANIFEST_FILE).write_text(content)
     with pytest.raises(UnsupportedManifest, match=message):
         read_manifest(tmp_path)
+
+
+def test_a_manifest_of_schema_1_is_read_with_its_labels_as_settings_of_its_task(tmp_path: Path) -> None:
+    raw = {
+        "schema": 1,
+        "model": "sst2",
+        "variant": "int8",
+        "task": "text-classification",
+        "technique": {"recipe": "int8", "parameters": {}},
+        "parent": None,
+        "labels": ["negative", "positive"],
+        "max_tokens": 128,
+        "artifacts": {},
+        "parameters": 10,
+        "nonzero": 10,
+        "golden": [{"text": "good"}],
+    }
+    (tmp_path / MANIFEST_FILE).write_text(json.dumps(raw))
+    manifest = read_manifest(tmp_path)
+    assert (manifest.schema, manifest.task) == (2, "text-classification")
+    assert manifest.task_settings == {"labels": ["negative", "positive"]}
+    write_manifest(manifest, tmp_path)
+    assert read_manifest(tmp_path) == manifest
+
+
+def test_readers_are_shown_the_settings_of_the_task_among_the_other_fields(tmp_path: Path) -> None:
+    shown = described(manifest_with(artifact_in(tmp_path)))
+    assert (shown["labels"], shown["task"]) == (["negative", "positive"], "text-classification")
+    assert "task_settings" not in shown
 
 
 def test_intact_artifact_is_found(tmp_path: Path) -> None:

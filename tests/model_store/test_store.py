@@ -16,7 +16,10 @@ def add_variant(store: Path, model: str, variant: str) -> Path:
     folder = store / model / variant
     folder.mkdir(parents=True)
     technique = Technique(recipe="dense")
-    write_manifest(Manifest(model=model, variant=variant, technique=technique, labels=["a"], max_tokens=8), folder)
+    write_manifest(
+        Manifest(model=model, variant=variant, technique=technique, task_settings={"labels": ["a"]}, max_tokens=8),
+        folder,
+    )
     return folder
 
 
@@ -99,7 +102,8 @@ def test_a_failed_build_leaves_the_older_variant_and_nothing_else(tmp_path: Path
 def test_a_plain_checkpoint_is_served_with_torch(tmp_path: Path) -> None:
     folder = tiny_checkpoint(tmp_path / "my-model", labels=("no", "yes", "perhaps"))
     manifest = manifest_of(folder)
-    assert (manifest.variant, manifest.labels, manifest.max_tokens) == ("my-model", ["no", "yes", "perhaps"], 64)
+    assert (manifest.variant, manifest.max_tokens) == ("my-model", 64)
+    assert manifest.task_settings == {"labels": ["no", "yes", "perhaps"]}
     artifact = manifest.artifacts["torch"]
     assert (artifact.file, artifact.layout, artifact.precision, artifact.sha256) == (
         "model.safetensors",
@@ -112,13 +116,15 @@ def test_a_plain_checkpoint_is_served_with_torch(tmp_path: Path) -> None:
 def test_a_manifest_goes_before_what_the_files_say(tmp_path: Path) -> None:
     folder = tiny_checkpoint(tmp_path / "m" / "dense")
     technique = Technique(recipe="dense")
-    write_manifest(Manifest(model="m", variant="named", technique=technique, labels=["a"], max_tokens=8), folder)
+    write_manifest(
+        Manifest(model="m", variant="named", technique=technique, task_settings={"labels": ["a"]}, max_tokens=8), folder
+    )
     assert manifest_of(folder).variant == "named"
 
 
 def test_a_folder_with_code_only_needs_no_artifact(tmp_path: Path) -> None:
     manifest = inferred_manifest(add_code(tmp_path / "mine"))
-    assert (manifest.variant, manifest.labels, manifest.artifacts) == ("mine", [], {})
+    assert (manifest.variant, manifest.task_settings, manifest.artifacts) == ("mine", {"labels": []}, {})
 
 
 def test_code_may_load_an_architecture_that_we_cannot(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def _write_manifest(folder: Path) -> None:
         model="none",
         variant=folder.name,
         technique=Technique(recipe="toy"),
-        labels=LABELS,
+        task_settings={"labels": LABELS},
         max_tokens=64,
         artifacts={BACKEND: artifact},
     )

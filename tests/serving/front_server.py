@@ -1,5 +1,6 @@
 """A real server, as a process of its own with any settings, and a model whose calls end when a test says so."""
 
+import asyncio
 import json
 import os
 import re
@@ -27,6 +28,12 @@ def until(condition: Callable[[], object]) -> None:
     """Ask again and again; the test's own timeout ends what never comes true."""
     while not condition():
         time.sleep(0.01)
+
+
+async def becomes(condition: Callable[[], object]) -> None:
+    """The same on an event loop."""
+    while not condition():  # noqa: ASYNC110  what is waited for sets no event
+        await asyncio.sleep(0.01)
 
 
 @dataclass
@@ -81,17 +88,20 @@ def front(
     supervision: Mapping[str, float] | None = None,
     log: Path | None = None,
     env: Mapping[str, str] | None = None,
+    hosts: str = "serving.front.worker_replica:worker_processes",
     **settings: Any,
 ) -> Iterator[Front]:
     """Serve `specs` on a free port, from when all are ready unless told not to `wait`; what it logs goes to `log`.
 
     Requests may wait for long unless `settings` say otherwise: a test is not about how fast this machine is.
-    `supervision` are other values for constants of `serving.front.link`, by name.
+    `supervision` are other values for constants of `serving.tuning`, by name; `hosts` is where the maker of replicas
+    is found.
     """
     told = {
         "variants": [[one.name, str(one.folder), one.backend, one.python] for one in specs],
         "settings": {"streams": 1, "queue_deadline_s": 60.0} | settings,
         "supervision": supervision or {},
+        "hosts": hosts,
     }
     command = [sys.executable, "-m", "tests.serving.front_process", json.dumps(told)]
     with ExitStack() as files:

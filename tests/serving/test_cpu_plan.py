@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.cpu_plan import CpuPlan, Split, make_plan, usable_cores
+from serving.cpu_plan import CpuPlan, StreamSplit, make_plan, usable_cores
 
 
 @pytest.fixture
@@ -101,11 +101,11 @@ def test_what_nobody_says_is_left_to_be_measured(cores: int, workers: int, split
     ],
 )
 def test_a_plan_is_printed_with_its_cores_as_ranges(cores: tuple[int, ...], written: str) -> None:
-    assert str(CpuPlan(cores, 2, (Split(3, 4),))) == f"{written}, 2 workers of 3 streams of 4 threads"
+    assert str(CpuPlan(cores, 2, (StreamSplit(3, 4),))) == f"{written}, 2 workers of 3 streams of 4 threads"
 
 
 def test_a_plan_with_several_splits_says_that_the_fastest_is_kept() -> None:
-    plan = CpuPlan((0, 1), 1, (Split(2, 1), Split(1, 2)))
+    plan = CpuPlan((0, 1), 1, (StreamSplit(2, 1), StreamSplit(1, 2)))
     assert str(plan) == (
         "2 cores (0-1), 1 worker of 2 streams of 1 thread or 1 stream of 2 threads, whichever is faster"
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from handlers.backends.base import Logits
-from recipes.base import Text
+from recipes.data.tokens import Text
 from tests.exported import AS_USUAL, Export, exported
 from tests.serving.front_server import Front, front, spec, until
 from tests.tiny import VOCABULARY, packed_texts, torch_logits

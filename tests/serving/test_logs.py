@@ -122,12 +122,15 @@ def test_requests_to_a_variant_that_is_not_ready_are_told_in_sum_and_those_that_
     broken = spec(write_code(tmp_path / "broken", "import no_such_module\n"), "python")
     with front([model.spec, broken], wait=False, log=log, log_format="json") as server:
         assert {server.ask("a", "broken").status_code for _ in range(20)} == {503}
+        assert server.metric("rejected_total", variant="broken", reason="not ready") == 20
         until(lambda: server.ask("a").status_code == 200)
+        refused = server.metric("rejected_total", variant="gated")
         answer = server.asking("wait")
         with model.held():
             os.kill(server.variants()["gated"]["workers"][0]["pid"], signal.SIGKILL)
             lost = answer.result()
         assert lost.status_code == 503
+        assert server.metric("rejected_total", variant="gated") == refused, "it failed, and was not refused"
         assert server.stop() == 0
     told = lines(log, logger="paretoserve.requests", variant="broken")
     assert sum(one["reasons"]["not ready"] for one in told) == 20

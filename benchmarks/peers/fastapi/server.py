@@ -5,8 +5,8 @@ from typing import Annotated
 import uvicorn
 from fastapi import Body, FastAPI
 
-from benchmarks.peers.arguments import HOST, read_arguments
-from benchmarks.peers.shared_model import Prediction, SharedModel
+from benchmarks.peers.common.arguments import HOST, read_arguments
+from benchmarks.peers.common.shared_model import Prediction, SharedModel
 
 
 def main() -> None:

@@ -1,12 +1,12 @@
-"""One worker, one API server, its fast queue, and no waiting for company: a batch is what has queued up."""
+"""One worker, one API server, its fast queue, and no waiting for further requests: a batch is what has queued up."""
 
 from pathlib import Path
 from typing import Any
 
 import litserve
 
-from benchmarks.peers.arguments import HOST, read_arguments
-from benchmarks.peers.shared_model import Prediction, SharedModel
+from benchmarks.peers.common.arguments import HOST, read_arguments
+from benchmarks.peers.common.shared_model import Prediction, SharedModel
 
 
 class Classifier(litserve.LitAPI):

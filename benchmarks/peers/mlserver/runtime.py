@@ -7,7 +7,7 @@ from mlserver import MLModel
 from mlserver.codecs import NumpyCodec, StringCodec
 from mlserver.types import InferenceRequest, InferenceResponse
 
-from benchmarks.peers.shared_model import SharedModel
+from benchmarks.peers.common.shared_model import SharedModel
 
 
 class Classifier(MLModel):

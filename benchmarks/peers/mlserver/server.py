@@ -6,11 +6,11 @@ import uvloop
 from mlserver import MLServer, ModelSettings, Settings
 from mlserver.settings import ModelParameters
 
-from benchmarks.peers.arguments import HOST, Arguments, free_port, read_arguments
+from benchmarks.peers.common.arguments import HOST, Arguments, free_port, read_arguments
 from benchmarks.peers.mlserver.runtime import Classifier
 
 BATCH_WAIT_S = 0.001
-"""MLServer batches only where it may wait for company, by the clock; this is the least that makes batches."""
+"""MLServer batches only where it may wait for further requests; this is the shortest wait that makes batches."""
 
 
 async def serve(arguments: Arguments) -> None:

@@ -5,7 +5,7 @@ replica listens for itself, and a balancer of the cloud's is expected in front. 
 server of a replica takes all interfaces, and no setting changes that.
 """
 
-from benchmarks.peers.base import Peer, plain_body, plain_label
+from benchmarks.peers.common.peer import Peer, plain_body, plain_label
 
 ENVIRONMENT = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # loopback only, on any system, whatever its name says

@@ -7,8 +7,8 @@ import ray
 from ray import serve
 from starlette.requests import Request
 
-from benchmarks.peers.arguments import HOST, Arguments, read_arguments
-from benchmarks.peers.shared_model import Prediction, SharedModel
+from benchmarks.peers.common.arguments import HOST, Arguments, read_arguments
+from benchmarks.peers.common.shared_model import Prediction, SharedModel
 
 BATCH_WAIT_S = 0.0
 MAX_ONGOING = 256

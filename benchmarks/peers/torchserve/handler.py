@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers.shared_model import Prediction, SharedModel
+from benchmarks.peers.common.shared_model import Prediction, SharedModel
 
 VARIANT = "BENCHMARK_VARIANT"
 """The environment variable that tells the worker what to load."""

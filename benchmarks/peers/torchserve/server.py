@@ -1,11 +1,11 @@
-"""One worker, one front thread; the least delay for company that TorchServe's batching takes, a millisecond."""
+"""One worker, one front thread; the shortest wait for further requests that TorchServe takes, a millisecond."""
 
 import json
 import os
 import sys
 from pathlib import Path
 
-from benchmarks.peers.arguments import HOST, Arguments, free_port, read_arguments
+from benchmarks.peers.common.arguments import HOST, Arguments, free_port, read_arguments
 from benchmarks.peers.torchserve import handler
 
 BATCH_DELAY_MS = 1

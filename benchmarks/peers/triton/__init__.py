@@ -1,6 +1,6 @@
 """Triton Inference Server, through PyTriton: its own HTTP front and dynamic batcher, the model in Python."""
 
-from benchmarks.peers.base import Peer, v2_body, v2_label
+from benchmarks.peers.common.peer import Peer, v2_body, v2_label
 
 PEER = Peer(
     "triton",

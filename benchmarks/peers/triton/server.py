@@ -8,8 +8,8 @@ from pytriton.decorators import batch
 from pytriton.model_config import DynamicBatcher, ModelConfig, Tensor
 from pytriton.triton import Triton, TritonConfig
 
-from benchmarks.peers.arguments import HOST, Arguments, read_arguments
-from benchmarks.peers.shared_model import SharedModel
+from benchmarks.peers.common.arguments import HOST, Arguments, read_arguments
+from benchmarks.peers.common.shared_model import SharedModel
 
 
 def serve(arguments: Arguments) -> None:

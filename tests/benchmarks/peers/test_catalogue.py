@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from benchmarks.harness.places import ROOT
-from benchmarks.peers.base import PEERS_DIR, Peer, plain_body, plain_label, v2_body, v2_label
 from benchmarks.peers.catalogue import PEERS
+from benchmarks.peers.common.peer import PEERS_DIR, Peer, plain_body, plain_label, v2_body, v2_label
 
 by_peer = pytest.mark.parametrize("peer", PEERS.values(), ids=PEERS)
 COMMON = {"benchmarks", "numpy", "onnxruntime", "tokenizers"}
@@ -44,12 +44,11 @@ def test_all_peers_run_the_same_engine_and_tokenizer_as_each_other(peer: Peer) -
 
 @by_peer
 def test_a_server_needs_nothing_of_the_project_but_what_peers_share(peer: Peer) -> None:
-    files = [*peer.folder.glob("*.py"), *(PEERS_DIR / f"{name}.py" for name in ("shared_model", "arguments", "base"))]
+    files = [*peer.folder.glob("*.py"), *(PEERS_DIR / "common").glob("*.py")]
     imported = {name for file in files for name in _imports(file.read_text())}
     foreign = {name.split(".")[0] for name in imported} - set(sys.stdlib_module_names)
     assert foreign <= COMMON | {peer.name} | OWN.get(peer.name, set())
-    shared = {"base", "arguments", "shared_model", peer.name}
-    assert {name.split(".")[2] for name in imported if name.startswith("benchmarks.")} <= shared
+    assert {name.split(".")[2] for name in imported if name.startswith("benchmarks.")} <= {"common", peer.name}
 
 
 def _imports(source: str) -> set[str]:
@@ -64,7 +63,8 @@ def _imports(source: str) -> set[str]:
 
 def test_importing_the_packages_around_a_server_needs_no_third_party() -> None:
     assert (ROOT / "benchmarks" / "__init__.py").read_text().count("import") == 0
-    assert _imports((PEERS_DIR / "__init__.py").read_text()) == set()
+    for package in (PEERS_DIR, PEERS_DIR / "common"):
+        assert _imports((package / "__init__.py").read_text()) == set()
 
 
 def test_a_sentence_goes_into_a_body_and_its_label_comes_out_of_an_answer() -> None:

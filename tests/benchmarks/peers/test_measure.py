@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarks.harness.plan import ClientResult, Record
-from benchmarks.peers.base import plain_body, plain_label
+from benchmarks.peers.common.peer import plain_body, plain_label
 from benchmarks.peers.contestant import Contestant, _label
 from benchmarks.peers.measure import agreement_of
 from benchmarks.peers.process import PeerFailed

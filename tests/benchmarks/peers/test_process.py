@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from benchmarks.peers import process
-from benchmarks.peers.base import Peer, plain_body, plain_label
+from benchmarks.peers.common.peer import Peer, plain_body, plain_label
 from benchmarks.peers.process import PeerFailed, running_peer
 
 PEER = Peer("stub", "stub", "/predict", plain_body, plain_label, environment={"STUB": "yes"})

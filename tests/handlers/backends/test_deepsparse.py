@@ -15,11 +15,11 @@ from handlers.backends.base import Logits
 from handlers.tokens.packing import PackedBatch, Tokens, pack
 from handlers.tokens.tokenizer import TextTokenizer
 from model_store.errors import BackendError, EnvironmentUnavailable
-from networks.encoder import load_checkpoint
-from networks.graph import DEEPSPARSE, onnx_graph
-from recipes.base import RecipeInput
-from recipes.catalogue import RECIPES
+from networks.checkpoint import load_checkpoint
+from networks.encoder.graph import onnx_graph
+from networks.encoder.onnx_operators import DEEPSPARSE
 from recipes.export.onnx_int8 import quantize_onnx
+from recipes.export.variant import ExportInput, export
 from serving.front.settings import VariantSpec
 from tests.backends.engine_process import Config
 from tests.backends.remote import ROOT, RemoteSession, remote_session
@@ -50,15 +50,15 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def artifact(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out_dir = tmp_path_factory.mktemp("dense")
-    given = RecipeInput(checkpoint, TEXTS, out_dir, lambda step, done: None, backends=("deepsparse",))
-    return out_dir / RECIPES["dense"](given).artifacts["deepsparse"].file
+    given = ExportInput(checkpoint, TEXTS, out_dir, lambda step, done: None, backends=("deepsparse",))
+    return out_dir / export(given, "fp32").artifacts["deepsparse"].file
 
 
 @pytest.fixture(scope="module")
 def int8_artifact(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out_dir = tmp_path_factory.mktemp("int8")
-    given = RecipeInput(checkpoint, EVERYTHING, out_dir, lambda step, done: None, backends=("deepsparse",))
-    return out_dir / RECIPES["int8"](given).artifacts["deepsparse"].file
+    given = ExportInput(checkpoint, EVERYTHING, out_dir, lambda step, done: None, backends=("deepsparse",))
+    return out_dir / export(given, "int8").artifacts["deepsparse"].file
 
 
 def config(artifact: Path, precision: str = "fp32", streams: int = 2) -> Config:

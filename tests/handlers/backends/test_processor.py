@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.backends.processor import instruction_set
+from handlers.backends.processor import Processor, instruction_set, processor
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,11 @@ def test_nothing_is_told_of_a_processor_that_does_not_tell(tmp_path: Path) -> No
     assert instruction_set(tmp_path / "there is none") == ""
     (tmp_path / "cpuinfo").write_text("processor: 0\nFeatures: neon\n")
     assert instruction_set(tmp_path / "cpuinfo") == ""
+
+
+def test_a_processor_is_its_name_and_what_decides_its_speed(tmp_path: Path) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("processor\t: 0\nmodel name\t: Any 9000\nflags\t\t: fpu avx2 avx512f\n\nprocessor\t: 1\n")
+    assert str(processor(cpuinfo)) == "Any 9000 (avx2, avx512f)"
+    assert str(Processor("Another")) == "Another (unknown instruction sets)"
+    assert processor(tmp_path / "there is none").flags == frozenset()

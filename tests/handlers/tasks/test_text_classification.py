@@ -1,16 +1,13 @@
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from handlers.tasks.payload import read_question
-from handlers.tasks.text_classification import TextClassifier
-from handlers.tokens.padding import Grid
+from handlers.tasks.base import Score
+from handlers.tasks.text_classification import Parameters, TextClassification
 from handlers.tokens.tokenizer import TextTokenizer
-from model_store.errors import BackendError, BadInput
-from tests.handlers.sessions import INFO, FixedSession
+from model_store.errors import BadInput
+from model_store.rows import Row
 
 LABELS = ("negative", "neutral", "positive")
 # Softmax gives 1/7, 2/7 and 4/7 for the first, and the other way round for the second.
@@ -20,102 +17,102 @@ NEGATIVE, NEUTRAL, POSITIVE = (
 )
 
 
-@pytest.fixture
-def classifier(tokenizer: TextTokenizer) -> TextClassifier:
-    return TextClassifier(FixedSession(LOGITS.tolist()), tokenizer, LABELS)
+TASK = TextClassification(LABELS)
 
 
-def answer(classifier: TextClassifier, inputs: Any, **parameters: Any) -> Any:
-    question = read_question({"inputs": inputs, "parameters": parameters})
-    return classifier.answer(question, LOGITS[: len(question.inputs)])
+def answer(inputs: Any, logits: Any = LOGITS, task: TextClassification = TASK, **parameters: Any) -> Any:
+    asked = task.read({"inputs": inputs, "parameters": parameters})
+    return task.answer(asked, [], list(np.array(logits, np.float32)[: len(asked.inputs)]))
 
 
-def test_a_text_is_answered_by_a_list_of_one(classifier: TextClassifier) -> None:
-    assert answer(classifier, "one") == [POSITIVE]
+def test_a_text_is_answered_by_a_list_of_one() -> None:
+    assert answer("one") == [POSITIVE]
 
 
-def test_a_pair_is_answered_by_an_object(classifier: TextClassifier) -> None:
-    assert answer(classifier, {"text": "one", "text_pair": "two"}) == POSITIVE
+def test_a_pair_is_answered_by_an_object() -> None:
+    assert answer({"text": "one", "text_pair": "two"}) == POSITIVE
 
 
-def test_a_list_is_answered_by_a_list_of_the_best(classifier: TextClassifier) -> None:
+def test_a_list_is_answered_by_a_list_of_the_best() -> None:
     mirrored = {"label": "negative", "score": pytest.approx(4 / 7)}
-    assert answer(classifier, ["one", "two"]) == [POSITIVE, mirrored]
-    assert answer(classifier, ["one"]) == [POSITIVE]
+    assert answer(["one", "two"]) == [POSITIVE, mirrored]
+    assert answer(["one"]) == [POSITIVE]
 
 
-def test_top_k_asks_for_a_list_of_labels_the_best_first(classifier: TextClassifier) -> None:
-    assert answer(classifier, "one", top_k=2) == [POSITIVE, NEUTRAL]
-    assert answer(classifier, "one", top_k=None) == [POSITIVE, NEUTRAL, NEGATIVE]
-    assert answer(classifier, "one", top_k=99) == [POSITIVE, NEUTRAL, NEGATIVE]
-    assert answer(classifier, {"text": "one"}, top_k=1) == [POSITIVE]
-    assert answer(classifier, ["one"], top_k=1) == [[POSITIVE]]
+def test_top_k_asks_for_a_list_of_labels_the_best_first() -> None:
+    assert answer("one", top_k=2) == [POSITIVE, NEUTRAL]
+    assert answer("one", top_k=None) == [POSITIVE, NEUTRAL, NEGATIVE]
+    assert answer("one", top_k=99) == [POSITIVE, NEUTRAL, NEGATIVE]
+    assert answer({"text": "one"}, top_k=1) == [POSITIVE]
+    assert answer(["one"], top_k=1) == [[POSITIVE]]
 
 
-def test_the_function_is_the_one_asked_for(classifier: TextClassifier) -> None:
-    (sigmoid,) = answer(classifier, "one", function_to_apply="sigmoid")
-    (raw,) = answer(classifier, "one", function_to_apply="none")
+def test_the_function_is_the_one_asked_for() -> None:
+    (sigmoid,) = answer("one", function_to_apply="sigmoid")
+    (raw,) = answer("one", function_to_apply="none")
     assert sigmoid == {"label": "positive", "score": pytest.approx(4 / 5)}
     assert raw == {"label": "positive", "score": pytest.approx(np.log(4))}
 
 
-def test_a_single_label_has_the_logistic_function(tokenizer: TextTokenizer) -> None:
-    classifier = TextClassifier(FixedSession([[0.0]]), tokenizer, ["toxic"])
-    assert classifier("one") == [{"label": "toxic", "score": 0.5}]
+def test_a_single_label_has_the_logistic_function() -> None:
+    assert answer("one", [[0.0]], TextClassification(("toxic",))) == [{"label": "toxic", "score": 0.5}]
 
 
-def test_equal_scores_keep_the_order_of_the_labels(tokenizer: TextTokenizer) -> None:
-    classifier = TextClassifier(FixedSession([[1.0, 1.0, 1.0]]), tokenizer, LABELS)
-    answered: Any = classifier("one", top_k=None)
-    assert [one["label"] for one in answered] == list(LABELS)
+def test_equal_scores_keep_the_order_of_the_labels() -> None:
+    assert [one["label"] for one in answer("one", [[1.0, 1.0, 1.0]], top_k=None)] == list(LABELS)
 
 
-def test_large_logits_do_not_overflow(tokenizer: TextTokenizer) -> None:
-    classifier = TextClassifier(FixedSession([[3e4, -3e4, 0.0]]), tokenizer, LABELS)
-    assert classifier("one") == [{"label": "negative", "score": 1.0}]
+def test_large_logits_do_not_overflow() -> None:
+    assert answer("one", [[3e4, -3e4, 0.0]]) == [{"label": "negative", "score": 1.0}]
 
 
-def test_called_directly_it_takes_all_inputs_in_one_call_of_the_engine(tokenizer: TextTokenizer) -> None:
-    session = FixedSession(LOGITS.tolist())
-    assert len(TextClassifier(session, tokenizer, LABELS)(["one", "two"])) == 2
-    assert [len(batch.inputs()["cls_index"]) for batch in session.asked] == [2]
+def test_there_is_a_window_for_each_input(tokenizer: TextTokenizer) -> None:
+    windows = TASK.windows(TASK.read({"inputs": ["good", ["a film", "a plot"]]}), tokenizer)
+    expected = [tokenizer("good"), tokenizer("a film", "a plot")]
+    assert [one.input_ids.tolist() for one in windows] == [one.input_ids.tolist() for one in expected]
 
 
-def test_called_directly_it_refuses_what_http_would_refuse(classifier: TextClassifier) -> None:
-    with pytest.raises(BadInput, match="'topk' is not known"):
-        classifier("one", topk=2)
+def test_a_row_is_asked_as_a_text_or_as_a_pair() -> None:
+    assert TASK.inputs(Row("good", None, 1)) == "good"
+    assert TASK.inputs(Row("one", "two", 0)) == {"text": "one", "text_pair": "two"}
+
+
+def test_the_score_is_the_share_of_rows_whose_best_label_is_right() -> None:
+    rows = [Row("a", None, 2), Row("b", None, 2), Row("c", None, 0), Row("d", None, 1)]
+    answers = [{"label": LABELS[i], "score": 0.9} for i in (2, 0, 0, 1)]
+    assert TASK.score(answers, rows) == Score(0.75, 3)
 
 
 @pytest.mark.parametrize(
-    "logits",
-    [[[1.0, 2.0, 3.0]] * 2, [[1.0, 2.0]], [1.0, 2.0, 3.0], [[[1.0, 2.0, 3.0]]]],
-    ids=["a row too many", "a label too few", "no rows", "a dimension too many"],
+    ("raw", "parameters"),
+    [
+        (None, Parameters(1, False, None)),
+        ({}, Parameters(1, False, None)),
+        ({"top_k": 1}, Parameters(1, True, None)),
+        ({"top_k": None}, Parameters(None, True, None)),
+        ({"top_k": 3, "function_to_apply": "sigmoid"}, Parameters(3, True, "sigmoid")),
+        ({"function_to_apply": "none"}, Parameters(1, False, "none")),
+        ({"function_to_apply": None}, Parameters(1, False, None)),
+        ({"truncation": True, "padding": "longest"}, Parameters(1, False, None)),
+    ],
 )
-def test_wrong_rows_are_an_error_of_the_engine(tokenizer: TextTokenizer, logits: Any) -> None:
-    classifier = TextClassifier(FixedSession(logits), tokenizer, LABELS)
-    with pytest.raises(BackendError, match=r"\(texts, labels\) = \(1, 3\) was due"):
-        classifier("one")
+def test_parameters_are_read_and_those_without_effect_are_ignored(raw: Any, parameters: Parameters) -> None:
+    assert TASK.read({"inputs": "one", "parameters": raw}).parameters == parameters
 
 
-@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
-def test_numbers_that_are_not_finite_are_an_error_of_the_engine(tokenizer: TextTokenizer, number: float) -> None:
-    classifier = TextClassifier(FixedSession([[0.0, number, 0.0]]), tokenizer, LABELS)
-    with pytest.raises(BackendError, match="not finite"):
-        classifier("one")
-
-
-def padded_classifier(tokenizer: TextTokenizer, grid: Grid, logits: Sequence[Sequence[float]]) -> TextClassifier:
-    return TextClassifier(FixedSession(logits, replace(INFO, grid=grid)), tokenizer, LABELS)
-
-
-def test_rows_that_only_fill_a_padded_call_up_are_dropped(tokenizer: TextTokenizer) -> None:
-    classifier = padded_classifier(tokenizer, Grid(rows=4), [[n, 0.0, 0.0] for n in range(4)])
-    texts = [tokenizer("good")] * 6
-    assert classifier.infer([[text] for text in texts])[:, 0].tolist() == [0, 1, 2, 3, 0, 1]
-
-
-@pytest.mark.parametrize("rows", [1, 2, 5])
-def test_a_padded_engine_that_answers_another_number_of_rows_fails_loudly(tokenizer: TextTokenizer, rows: int) -> None:
-    classifier = padded_classifier(tokenizer, Grid(doubling=True), [[0.0, 0.0, 0.0]] * rows)
-    with pytest.raises(BackendError, match=rf"answered \({rows}, 3\) where \(texts, labels\) = \(4, 3\) was due"):
-        classifier.infer([[tokenizer("good")]] * 3)
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        ({"inputs": "one", "parameters": []}, '"parameters" is a list; it must be an object'),
+        ({"inputs": "one", "parameters": {"topk": 1}}, "'topk' is not known; known are function_to_apply, top_k"),
+        ({"inputs": "one", "parameters": {"top_k": 0}}, r'"parameters\.top_k" is 0; it must be a whole number from 1'),
+        ({"inputs": "one", "parameters": {"top_k": True}}, r'"parameters\.top_k" is True'),
+        ({"inputs": "one", "parameters": {"top_k": 1.0}}, r'"parameters\.top_k" is 1\.0'),
+        ({"inputs": "one", "parameters": {"top_k": "2"}}, r'"parameters\.top_k" is \'2\''),
+        ({"inputs": "one", "parameters": {"function_to_apply": "relu"}}, '"softmax", "sigmoid" or "none"'),
+        ({"inputs": "one", "parameters": {"function_to_apply": []}}, '"softmax", "sigmoid" or "none"'),
+    ],
+)
+def test_parameters_that_cannot_be_read_are_named(payload: Any, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        TASK.read(payload)

@@ -6,16 +6,16 @@ import pytest
 
 from handlers.backends.base import Placement
 from handlers.handler import golden_logits, load_handler
-from model_store.errors import EnvironmentUnavailable, ParetoServeError
+from model_store.errors import DataError, EnvironmentUnavailable, ParetoServeError
 from model_store.manifest import read_manifest, verify_artifact
 from model_store.rows import Row, Split
-from networks.encoder import load_checkpoint
-from networks.graph import onnx_graph
+from networks.checkpoint import load_checkpoint
+from networks.encoder.graph import onnx_graph
 from paretoserve.builds.artifacts import golden_inputs
-from paretoserve.builds.build import BuildRequest, backends_of, build
+from paretoserve.builds.build import BuildRequest, backends_of, build, recipe_of
 from paretoserve.environments.catalogue import ENGINES, Engine
 from paretoserve.measuring import logits as measurement
-from recipes import dense
+from recipes.export import variant
 from tests.tiny import tiny_checkpoint
 
 
@@ -25,7 +25,22 @@ def test_a_built_variant_has_an_artifact_for_every_engine_with_its_quality(tiny_
     for artifact in manifest.artifacts.values():
         assert artifact.quality is not None
         assert artifact.quality.n == 6
-        assert artifact.quality.value == artifact.quality.correct / 6
+        assert artifact.quality.correct is not None
+        assert (artifact.quality.metric, artifact.quality.value) == ("accuracy", artifact.quality.correct / 6)
+
+
+def test_a_variant_says_how_it_was_made_and_how_long_texts_are(tiny_store: Path) -> None:
+    manifest = read_manifest(tiny_store / "tiny" / "dense")
+    assert (manifest.technique.recipe, manifest.lineage) == ("dense", [])
+    assert len(manifest.token_lengths) == 32
+    assert 0 < manifest.token_lengths[0] < manifest.token_lengths[-1] <= manifest.max_tokens
+
+
+def test_data_without_a_train_split_is_told_before_anything_is_built(tiny_data: Path, tmp_path: Path) -> None:
+    checkpoint = tiny_checkpoint(tmp_path / "tiny")
+    with pytest.raises(DataError, match=r"^Recipe 'int8' needs a train split, .*, or --calibrate-on-evaluation"):
+        build(BuildRequest(str(checkpoint), str(tiny_data), ("dense", "int8"), tmp_path / "store"))
+    assert not (tmp_path / "store").exists()
 
 
 def test_every_file_of_an_artifact_and_the_tokenizer_are_under_its_hash(tiny_store: Path) -> None:
@@ -51,7 +66,7 @@ def test_golden_inputs_reach_from_the_shortest_to_the_longest_text() -> None:
 
 
 def test_an_unknown_recipe_is_told_before_any_work(tmp_path: Path) -> None:
-    with pytest.raises(ParetoServeError, match="no recipe 'int3'; choose from dense, "):
+    with pytest.raises(ParetoServeError, match="no 'int3', perhaps 'int8' is meant; accepted are dense, bf16, int8"):
         build(BuildRequest("no-such-checkpoint", "no-such-data", ("int3",), tmp_path))
 
 
@@ -64,8 +79,8 @@ def test_artifacts_are_written_for_the_backends_that_are_named(tiny_data: Path, 
 
 
 def test_without_names_a_recipe_writes_what_it_can_of_the_usual_ones() -> None:
-    assert backends_of("dense", None) == ("torch", "onnxruntime", "openvino")
-    assert backends_of("int8", None) == ("onnxruntime", "openvino")
+    assert backends_of(recipe_of("dense"), None) == ("torch", "onnxruntime", "openvino")
+    assert backends_of(recipe_of("int8"), None) == ("onnxruntime", "openvino")
 
 
 def test_a_backend_that_a_recipe_writes_nothing_for_is_told_before_any_work(tmp_path: Path) -> None:
@@ -103,7 +118,7 @@ def test_an_artifact_that_differs_from_its_checkpoint_is_not_written(
 ) -> None:
     # Another graph than the checkpoint's.
     other = onnx_graph(load_checkpoint(tiny_checkpoint(tmp_path / "other", seed=1)))
-    monkeypatch.setattr(dense, "onnx_graph", lambda model: other)
+    monkeypatch.setattr(variant, "onnx_graph", lambda model: other)
     checkpoint = tiny_checkpoint(tmp_path / "tiny")
     asked = BuildRequest(str(checkpoint), str(tiny_data), ("dense",), tmp_path / "store", backends=("onnxruntime",))
     with pytest.raises(ParetoServeError, match="The onnxruntime artifact differs from the checkpoint"):

@@ -15,11 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from docs.generate import DOCS
 from model_store.errors import DamagedArtifact, ParetoServeError
 from model_store.manifest import MANIFEST_FILE
 from paretoserve.builds.package import package_for_torchserve
 from paretoserve.candidates.candidate import parse_candidate
-from paretoserve.docs_tables import DOCS
 from tests.handlers.variants import copy_of, opened, write_code
 from tests.serving.front_server import until
 from tests.shown import ask, blocks, body_shape, exchanges

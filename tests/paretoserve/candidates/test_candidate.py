@@ -1,9 +1,11 @@
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from model_store.errors import ParetoServeError, UnknownVariant
+from model_store.manifest import Artifact, Manifest, Technique, write_manifest
 from paretoserve.candidates.candidate import parse_candidate, variant_specs
 from tests.exported import exported
 from tests.tiny import tiny_checkpoint
@@ -14,14 +16,46 @@ def test_a_candidate_is_a_variant_of_a_model_and_a_backend(tiny_store: Path) -> 
     assert (candidate.name, candidate.folder) == ("dense@onnxruntime", tiny_store / "tiny" / "dense")
 
 
-def test_without_a_backend_an_installed_engine_is_chosen(tiny_store: Path) -> None:
-    assert parse_candidate(str(tiny_store / "tiny" / "dense")).backend == "openvino"
+def variant(folder: Path, *artifacts: str) -> Path:
+    """A manifest with these artifacts, and nothing else."""
+    artifact = Artifact(file="model", layout="packed", precision="fp32", sha256={}, bytes=1)
+    technique = Technique(recipe="dense")
+    manifest = Manifest(model="m", variant="v", technique=technique, task_settings={"labels": ["a"]}, max_tokens=8)
+    folder.mkdir()
+    write_manifest(msgspec.structs.replace(manifest, artifacts=dict.fromkeys(artifacts, artifact)), folder)
+    return folder
+
+
+def test_without_a_backend_one_is_chosen_that_is_installed(tmp_path: Path) -> None:
+    assert parse_candidate(str(variant(tmp_path / "v", "deepsparse", "torchscript", "onnxruntime"))).backend == (
+        "onnxruntime"
+    )
+
+
+def test_an_engine_that_runs_only_where_it_is_named_is_asked_to_be_named(tmp_path: Path) -> None:
+    folder = variant(tmp_path / "v", "torchscript")
+    with pytest.raises(ParetoServeError, match=r"runs only on an engine that is named; give one of @torchscript\.$"):
+        parse_candidate(str(folder))
+    assert parse_candidate(f"{folder}@torchscript").backend == "torchscript"
+
+
+def test_engines_that_are_not_installed_are_told_with_what_installs_one(tmp_path: Path) -> None:
+    folder = variant(tmp_path / "v", "deepsparse", "torchscript")
+    with pytest.raises(
+        ParetoServeError, match=r"\(deepsparse, torchscript\) is installed; run: paretoserve env create deepsparse\.$"
+    ):
+        parse_candidate(str(folder))
+
+
+@pytest.mark.parametrize("backend", ["torch", "torch-compiled", "torch-cuda", "transformers", "transformers-longest"])
+def test_one_checkpoint_is_for_all_backends_of_pytorch(backend: str, tmp_path: Path) -> None:
+    assert parse_candidate(f"{variant(tmp_path / 'v', 'torch')}@{backend}").backend == backend
 
 
 def test_an_onnx_export_is_served_on_either_engine_that_reads_onnx(tmp_path: Path) -> None:
     folder = exported(tiny_checkpoint(tmp_path / "checkpoint"), tmp_path / "my-export")
-    assert [one.name for one in variant_specs([parse_candidate(str(folder))])] == ["my-export"]
-    assert parse_candidate(str(folder)).backend == "openvino"
+    assert [one.name for one in variant_specs([parse_candidate(f"{folder}@openvino")])] == ["my-export"]
+    assert parse_candidate(f"{folder}@openvino").backend == "openvino"
     assert parse_candidate(f"{folder}@onnxruntime").backend == "onnxruntime"
     with pytest.raises(ParetoServeError, match="no artifact for 'torch'; it has onnxruntime, openvino"):
         parse_candidate(f"{folder}@torch")

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -13,12 +15,15 @@ def data() -> tuple[list[Example], list[Example]]:
 
 
 @pytest.mark.timeout(600)
-def test_the_dense_model_learns_the_task_and_one_layer_cannot(data: tuple[list[Example], list[Example]]) -> None:
+def test_the_dense_model_learns_the_task_and_one_layer_cannot(
+    data: tuple[list[Example], list[Example]], tmp_path: Path
+) -> None:
     train_examples, dev_examples = data
     tokenizer = train_tokenizer([example.text for example in train_examples[:3000]])
 
     def accuracy(layers: int) -> float:
-        return evaluate(train(tokenizer, train_examples, layers, lambda what, part: None), tokenizer, dev_examples)
+        model = train(tokenizer, train_examples, layers, tmp_path / str(layers), lambda what, part: None)
+        return evaluate(model, tokenizer, dev_examples)
 
     torch.set_num_threads(1)  # a second one would wait for the other tests
     dense, shallow = accuracy(LAYERS), accuracy(FEW_LAYERS)

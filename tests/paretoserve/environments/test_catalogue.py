@@ -26,7 +26,7 @@ from paretoserve.environments.catalogue import (
     is_installed,
     remove_environment,
 )
-from paretoserve.environments.virtual_environment import answer
+from paretoserve.environments.pythons import output_of
 from paretoserve.hosts.endpoint import describe_variants
 from paretoserve.hosts.process import running_server
 from tests.environments import created, use_only
@@ -131,7 +131,7 @@ def test_an_engine_that_needs_an_older_python_than_there_is_says_so(
 ) -> None:
     monkeypatch.setitem(ENGINES, "deepsparse", Engine("deepsparse", "deepsparse", newest_python=(3, 2)))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EnvironmentUnavailable, match=r"Python 3\.2 at most, and there is no python3\.2 on the PATH"):
+    with pytest.raises(EnvironmentUnavailable, match=r"Python 3\.2 at most, and no python3\.2 was found; install"):
         create_environment("deepsparse")
     with pytest.raises(
         EnvironmentUnavailable, match=r"and the environment of 'deepsparse' needs 3\.11 and at most 3\.2"
@@ -197,7 +197,7 @@ def test_a_created_environment_is_described_with_its_engine_and_its_size(
 def test_a_worker_s_environment_holds_one_engine() -> None:
     engines = {engine.module for engine in ENGINES.values()}
     code = f"from importlib.util import find_spec; print(*(one for one in {engines} if find_spec(one)))"
-    assert answer(created("onnxruntime"), code) == "onnxruntime"
+    assert output_of(created("onnxruntime"), code) == "onnxruntime"
 
 
 @pytest.mark.engines

@@ -14,18 +14,16 @@ import psutil
 import pytest
 
 from model_store.errors import EnvironmentUnavailable
+from paretoserve.environments.pythons import output_of
 from paretoserve.environments.virtual_environment import (
     Contents,
-    answer,
     environment,
-    find_python,
     interpreter_of,
     is_ready,
     made_environment,
 )
 
 OURS = Path(sys.executable)
-VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def executable(file: Path, script: str) -> Path:
@@ -98,9 +96,9 @@ def test_an_environment_holds_what_is_required_and_what_is_linked(
     (package / "__init__.py").write_text("AGE = 1\n")
     python = environment("tiny", contents("tiny==1.0\nneedy==1.0", linked=(package,)), folder, OURS)
     code = "import tiny, needy, linked; print(tiny.NAME, needy.NAME, linked.AGE)"
-    assert answer(python, code) == "tiny needy 1", "a complete list is installed without what it would bring along"
+    assert output_of(python, code) == "tiny needy 1", "a complete list is installed without what it would bring along"
     (package / "__init__.py").write_text("AGE = 2.0\n")
-    assert answer(python, code) == "tiny needy 2.0", "a linked package is used where it lies"
+    assert output_of(python, code) == "tiny needy 2.0", "a linked package is used where it lies"
 
 
 def test_what_cannot_be_installed_is_one_sentence_and_leaves_nothing_behind(
@@ -171,7 +169,7 @@ def test_two_that_make_the_same_one_at_once_get_one_that_works(folder: Path, con
         runs = list(pool.map(lambda _: subprocess.run(command, capture_output=True, text=True, check=True), range(2)))
     first, second = (run.stdout.strip() for run in runs)
     assert first == second
-    assert answer(Path(first), "import tiny; print(tiny.NAME)") == "tiny"
+    assert output_of(Path(first), "import tiny; print(tiny.NAME)") == "tiny"
     assert [one.name for one in folder.iterdir()] == [Path(first).parts[-3]]
 
 
@@ -219,18 +217,3 @@ def test_ctrl_c_leaves_nothing_behind(
     assert installing
     assert not any(one.is_running() for one in installing)
     assert list(folder.iterdir()) == []
-
-
-def test_a_shim_that_stands_for_nothing_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shim = executable(tmp_path / "shims" / f"python{VERSION}", "exit 127")
-    real = executable(tmp_path / "real" / f"python{VERSION}", f'exec "{sys.executable}" "$@"')
-    monkeypatch.setenv("PATH", f"{shim.parent}:{real.parent}:/bin:/usr/bin")
-    assert find_python(f"python{VERSION}") == OURS
-    assert find_python(str(real)) == OURS
-
-
-@pytest.mark.parametrize("name", ["python3.99", "/there/is/no/python"])
-def test_a_python_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EnvironmentUnavailable, match=rf"There is no {name}.* that runs"):
-        find_python(name)

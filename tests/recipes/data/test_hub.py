@@ -3,6 +3,7 @@ from typing import Any
 import datasets
 import pytest
 
+from handlers.tasks.text_classification import TextClassification
 from model_store.errors import DataError
 from model_store.rows import Row
 from recipes.data.rows import load_data
@@ -31,7 +32,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Loaded:
 
 def test_classes_match_by_name_where_the_names_are_the_models(hub: Loaded) -> None:
     hub |= {"train": rows([0], ["Positive", "Negative"]), "validation": rows([1, 0], ["Positive", "Negative"])}
-    data = load_data("org/films:en", ("negative", "positive"))
+    data = load_data("org/films:en", TextClassification(("negative", "positive")).target)
     assert [row.target for row in data.evaluation.rows] == [0, 1]
     assert data.train is not None
     assert data.train.rows == (Row("a", None, 1),)
@@ -40,22 +41,25 @@ def test_classes_match_by_name_where_the_names_are_the_models(hub: Loaded) -> No
 
 def test_classes_of_other_names_match_by_index(hub: Loaded) -> None:
     hub["test"] = rows([1, 0], ["bad", "good"])
-    assert [row.target for row in load_data("org/films:en", ("LABEL_0", "LABEL_1")).evaluation.rows] == [1, 0]
+    assert [
+        row.target
+        for row in load_data("org/films:en", TextClassification(("LABEL_0", "LABEL_1")).target).evaluation.rows
+    ] == [1, 0]
 
 
 def test_a_split_without_labels_is_refused(hub: Loaded) -> None:
     hub["test"] = rows([-1], ["negative", "positive"])
     with pytest.raises(DataError, match="Row 0 of test of 'org/films:en' has label -1"):
-        load_data("org/films:en", ("negative", "positive"))
+        load_data("org/films:en", TextClassification(("negative", "positive")).target)
 
 
 def test_a_data_set_without_an_evaluation_split_is_refused(hub: Loaded) -> None:
     hub["train"] = rows([1], ["bad", "good"])
     with pytest.raises(DataError, match="it has train"):
-        load_data("org/films:en", ("bad", "good"))
+        load_data("org/films:en", TextClassification(("bad", "good")).target)
 
 
 @pytest.mark.usefixtures("hub")
 def test_a_data_set_that_cannot_be_had_is_named() -> None:
     with pytest.raises(DataError, match=r"'org/other' is no file or folder here.*check the name and the network"):
-        load_data("org/other", ("bad", "good"))
+        load_data("org/other", TextClassification(("bad", "good")).target)

@@ -3,11 +3,12 @@ from typing import Any
 
 import pytest
 
+from handlers.tasks.text_classification import TextClassification
 from model_store.errors import DataError
 from model_store.rows import Row
 from recipes.data.rows import Columns, load_data, read_texts
 
-LABELS = ("negative", "positive")
+TARGET = TextClassification(("negative", "positive")).target
 
 
 def write(folder: Path, name: str, content: str | bytes) -> str:
@@ -35,7 +36,7 @@ def write(folder: Path, name: str, content: str | bytes) -> str:
     ],
 )
 def test_formats(tmp_path: Path, name: str, content: str | bytes, expected: list[Any]) -> None:
-    data = load_data(write(tmp_path, name, content), LABELS)
+    data = load_data(write(tmp_path, name, content), TARGET)
     assert data.train is None
     assert list(data.evaluation.rows) == [Row(*row) for row in expected]
 
@@ -68,24 +69,24 @@ def test_formats(tmp_path: Path, name: str, content: str | bytes, expected: list
 )
 def test_what_is_wrong_is_said(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        load_data(write(tmp_path, name, content), LABELS)
+        load_data(write(tmp_path, name, content), TARGET)
 
 
 def test_columns_can_be_named(tmp_path: Path) -> None:
     source = write(tmp_path, "a.tsv", "title\tbody\tstars\na\tb\t1\n")
-    columns = Columns(text="Title", text_pair="body", label="stars")
-    assert load_data(source, LABELS, columns).evaluation.rows == (Row("a", "b", 1),)
+    columns = Columns(text="Title", text_pair="body", target="stars")
+    assert load_data(source, TARGET, columns).evaluation.rows == (Row("a", "b", 1),)
 
 
 def test_a_named_column_that_is_missing_is_said(tmp_path: Path) -> None:
     source = write(tmp_path, "a.tsv", "sentence\tlabel\na\t1\n")
     with pytest.raises(DataError, match=r"no column 'body'.*--text-pair-column"):
-        load_data(source, LABELS, Columns(text_pair="body"))
+        load_data(source, TARGET, Columns(text_pair="body"))
 
 
 def test_a_label_that_looks_like_an_index_is_read_by_name(tmp_path: Path) -> None:
     source = write(tmp_path, "a.tsv", "sentence\tlabel\na\t1\n")
-    assert load_data(source, ("1", "0")).evaluation.rows[0].target == 0
+    assert load_data(source, TextClassification(("1", "0")).target).evaluation.rows[0].target == 0
 
 
 @pytest.mark.parametrize("name", ["dev.tsv", "validation.tsv", "valid.tsv", "test.tsv"])
@@ -94,7 +95,7 @@ def test_a_folder_holds_both_splits(tmp_path: Path, name: str) -> None:
     folder.mkdir()
     write(folder, "train.csv", "text,label\na,1\n")
     write(folder, name, "sentence\tlabel\nb\t0\n")
-    data = load_data(str(folder), LABELS)
+    data = load_data(str(folder), TARGET)
     assert data.train is not None
     assert (data.train.dataset, data.train.split, data.train.rows) == ("sst2", "train", (Row("a", None, 1),))
     assert (data.evaluation.dataset, data.evaluation.split) == ("sst2", Path(name).stem)
@@ -103,12 +104,12 @@ def test_a_folder_holds_both_splits(tmp_path: Path, name: str) -> None:
 def test_a_folder_without_an_evaluation_split_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "train.csv", "text,label\na,1\n")
     with pytest.raises(DataError, match="none of dev, validation, valid, test"):
-        load_data(str(tmp_path), LABELS)
+        load_data(str(tmp_path), TARGET)
 
 
 def test_a_path_that_is_not_there_is_not_looked_up_on_the_hub(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="There is no file or folder"):
-        load_data(str(tmp_path / "absent.tsv"), LABELS)
+        load_data(str(tmp_path / "absent.tsv"), TARGET)
 
 
 def test_texts_need_no_labels(tmp_path: Path) -> None:

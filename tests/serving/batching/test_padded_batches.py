@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from handlers.tokens.padding import Grid
-from serving.batching.batcher import MOST_OVERTAKEN, Picked, next_padded_batch
-from serving.calibration.cost_fit import PaddedCost
+from serving.batching.batcher import Picked, next_padded_batch
+from serving.batching.padded_cost import PaddedCost
+from serving.tuning import MOST_OVERTAKEN
 from serving.wire.cost import Cost
 
 NOW = 100.0

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handlers.backends.base import Logits
 from handlers.handler import Handler
+from handlers.tasks.base import Floats
 from handlers.tokens.packing import Tokens, row_width
 from handlers.tokens.padding import Grid
 from model_store.manifest import Manifest, Technique
 from serving.batching.batcher import next_padded_batch
-from serving.calibration.cost_fit import PaddedCost
+from serving.batching.padded_cost import PaddedCost
 from serving.calibration.warm_up import warm_up
 from tests.serving.batching.test_padded_batches import WaitingText
 
@@ -33,7 +33,7 @@ class ShapesHandler(Handler):
     """An engine that keeps the shapes that it was given: (rows, width, texts)."""
 
     manifest: Manifest = Manifest(
-        model="m", variant="v", technique=Technique(recipe="toy"), labels=["a"], max_tokens=100
+        model="m", variant="v", technique=Technique(recipe="toy"), task_settings={"labels": ["a"]}, max_tokens=100
     )
     model: Any = field(default_factory=Words)
     padded: Grid | None = None
@@ -49,7 +49,7 @@ class ShapesHandler(Handler):
     def width_step(self) -> int:
         return self.step
 
-    def infer(self, rows: Sequence[Sequence[Tokens]]) -> Logits:
+    def infer(self, rows: Sequence[Sequence[Tokens]]) -> list[Floats]:
         texts, longest = sum(map(len, rows)), max(sum(map(len, row)) for row in rows)
         self.longest_text = max(self.longest_text, *(len(text) for row in rows for text in row))
         if self.padded:
@@ -57,7 +57,7 @@ class ShapesHandler(Handler):
             self.shapes.add((rows_of_call, width, rows_of_call))
         else:
             self.shapes.add((len(rows), row_width(longest, self.step), texts))
-        return np.zeros((texts, 1), np.float32)
+        return list(np.zeros((texts, 1), np.float32))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,13 @@ def test_padded_calls_are_measured_from_a_short_text_to_the_longest_and_to_a_ful
 @pytest.mark.parametrize("step", [1, 16, 64])
 @pytest.mark.parametrize("max_tokens", [20, 64, 500])
 def test_no_text_is_longer_than_those_that_the_model_reads(step: int, max_tokens: int) -> None:
-    manifest = Manifest(model="m", variant="v", technique=Technique(recipe="toy"), labels=["a"], max_tokens=max_tokens)
+    manifest = Manifest(
+        model="m",
+        variant="v",
+        technique=Technique(recipe="toy"),
+        task_settings={"labels": ["a"]},
+        max_tokens=max_tokens,
+    )
     handler = ShapesHandler(manifest=manifest, step=step)
     warm_up(handler, BATCH_TOKENS, streams=1)
     assert handler.longest_text <= max_tokens

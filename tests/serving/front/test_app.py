@@ -1,4 +1,4 @@
-"""Every route of a real server with two variants: what it answers, and what it refuses."""
+"""Every route of a real server with two variants: what it answers, and what it refuses, wherever its engines run."""
 
 import json
 import re
@@ -11,9 +11,11 @@ from typing import Any
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 
 from handlers.tasks.payload import MAX_INPUTS
+from serving.cpu_plan import make_plan, usable_cores
 from tests.handlers.variants import opened
 from tests.serving.front_server import Front, front, spec, until
 from tests.tiny import VOCABULARY
@@ -22,11 +24,23 @@ MAX_BODY = 1_000_000
 GOOD = {"inputs": "a good film"}
 
 
-@pytest.fixture(scope="module")
-def server(dense: Path) -> Iterator[Front]:
+HOSTS = {
+    "worker processes": "serving.front.worker_replica:worker_processes",
+    "in process": "tests.serving.in_process:in_process",
+}
+
+
+@pytest.fixture(scope="module", params=list(HOSTS.values()), ids=list(HOSTS))
+def server(request: pytest.FixtureRequest, dense: Path) -> Iterator[Front]:
     specs = [spec(dense), spec(dense, "openvino", "dense@openvino")]
-    with front(specs, max_body_bytes=MAX_BODY, queue_deadline_s=30.0) as served:
+    with front(specs, max_body_bytes=MAX_BODY, queue_deadline_s=30.0, hosts=request.param) as served:
         yield served
+
+
+def test_an_engine_in_process_has_no_worker_process(server: Front, request: pytest.FixtureRequest) -> None:
+    in_process = request.node.callspec.id == "in process"
+    assert (set(server.worker_pids()) == {server.process.pid}) is in_process
+    assert len(psutil.Process(server.process.pid).children()) == (0 if in_process else 2)
 
 
 def tensor(*texts: str) -> dict[str, Any]:
@@ -126,7 +140,8 @@ def test_variants_tells_what_is_loaded(server: Front) -> None:
     assert sum(one["artifact"]["files"].values()) > one["artifact"]["bytes"] > 0
     assert one["engine"]["version"]
     assert one["engine"]["instruction_set"]
-    assert one["engine"]["placement"] == {"device": "cpu", "cores": [], "streams": 1, "threads": 1}
+    cores = list(make_plan(usable_cores(), workers=2).known_cores)
+    assert one["engine"]["placement"] == {"device": "cpu", "cores": cores, "streams": 1, "threads": 1}
     assert one["engine"]["operators"]["FullyConnected"] > 0
     assert one["engine"]["integer_operators"] == {}
     assert one["cost"]["per_token_s"] >= 0
@@ -293,7 +308,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_is_not_waited_for(server
 
 def logits_of(dense: Path, texts: list[str]) -> Any:
     handler = opened(dense, "torch")
-    return np.concatenate([handler.infer([[handler.model.tokenizer(text)]]) for text in texts])
+    return np.concatenate([handler.infer([[handler.tokenizer(text)]]) for text in texts])
 
 
 @pytest.mark.parametrize("variant", ["dense", "dense@openvino"])

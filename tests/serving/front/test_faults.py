@@ -67,7 +67,7 @@ def test_a_request_that_ends_its_worker_is_tried_once_more_and_then_refused(
     assert server.metric("rejected_total", reason="quarantined") == refused + 1
 
 
-def test_who_was_on_board_at_a_death_is_asked_alone_until_it_was_answered(server: Front, faulty: FaultyVariant) -> None:
+def test_what_was_running_at_a_death_is_asked_alone_until_it_was_answered(server: Front, faulty: FaultyVariant) -> None:
     die_with(server, faulty, "crash w11", "w10")
     for expected in ([["w10"], ["w12", "w13"]], [["w10", "w12", "w13"]]):
         faulty.forget_calls()
@@ -76,12 +76,12 @@ def test_who_was_on_board_at_a_death_is_asked_alone_until_it_was_answered(server
             answers = asking_in_turn(server, *texts)
         assert all(is_right(answer.result(), text) for answer, text in zip(answers, texts, strict=True))
         assert faulty.calls[1:] == expected
-    # Another death with it on board is its first again.
+    # Another death while it runs is its first again.
     die_with(server, faulty, "crash w14", "w10")
     assert is_right(ask(server, "w10"), "w10")
 
 
-def test_several_requests_of_one_text_that_were_on_board_at_a_death_count_as_one(
+def test_several_requests_of_one_text_that_were_running_at_a_death_count_as_one(
     server: Front, faulty: FaultyVariant
 ) -> None:
     die_with(server, faulty, "crash w16", "w15", "w15", "w15")
@@ -89,7 +89,7 @@ def test_several_requests_of_one_text_that_were_on_board_at_a_death_count_as_one
 
 
 def die_with(server: Front, faulty: FaultyVariant, *texts: str) -> None:
-    """Have these texts on board together when their worker dies."""
+    """Have these texts run together when their worker dies."""
     with faulty.busy(server):
         answers = asking_in_turn(server, *texts)
     assert all(is_not_ready(answer.result()) for answer in answers)
@@ -101,7 +101,7 @@ def die_with(server: Front, faulty: FaultyVariant, *texts: str) -> None:
     ("fault", "words"),
     [
         ("nan", "The engine answered with numbers that are not finite"),
-        ("wrong_rows", "The engine answered (3, 2) where (texts, labels) = (2, 2) was due"),
+        ("wrong_rows", "The engine answered (3, 2) where (texts, numbers) = (2, 2) was due"),
     ],
 )
 def test_an_answer_that_cannot_be_right_fails_its_call_and_no_other(
@@ -131,7 +131,7 @@ def test_a_worker_without_memory_ends_and_another_takes_its_place(server: Front,
     assert server.worker_pids() != [before]
 
 
-def test_of_texts_that_were_on_board_with_a_deadly_one_all_others_are_answered(tmp_path: Path) -> None:
+def test_of_texts_that_were_running_with_a_deadly_one_all_others_are_answered(tmp_path: Path) -> None:
     faulty = FaultyVariant(tmp_path / "faulty")
     texts = ("w1", "w2", "crash w3", "w4", "w5", "w6", "w7", "w8")
     with front([faulty.spec], workers=2, threads_per_stream=1) as server:

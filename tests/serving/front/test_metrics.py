@@ -3,6 +3,7 @@ from itertools import pairwise
 from prometheus_client import CollectorRegistry
 
 from serving.front.metrics import Metrics
+from serving.front.refusals import Refusal
 
 COUNTERS = {
     "requests_total": ("code",),
@@ -32,7 +33,7 @@ def exposed() -> tuple[Metrics, CollectorRegistry]:
     metrics = Metrics()
     mine = metrics.of("int8", "openvino")
     mine.answered(200, 0.01)
-    mine.refused("queue full")
+    mine.refused(Refusal.QUEUE_FULL)
     return metrics, metrics.registry
 
 

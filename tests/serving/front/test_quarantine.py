@@ -34,7 +34,7 @@ def test_deaths_are_counted_by_request() -> None:
     assert [suspects.deaths(one) for one in (ONE, TWO, THREE)] == [2, 1, 0]
 
 
-def test_a_request_that_was_on_board_several_times_at_one_death_counts_once() -> None:
+def test_a_request_that_was_running_several_times_at_one_death_counts_once() -> None:
     suspects = Quarantine()
     suspects.accuse([ONE, TWO, ONE, ONE])
     assert [suspects.deaths(one) for one in (ONE, TWO)] == [1, 1]

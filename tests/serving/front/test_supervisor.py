@@ -144,7 +144,7 @@ def unloadable(dense: Path, folder: Path) -> dict[str, tuple[VariantSpec, str]]:
     absent = VariantSpec("absent", dense, "onnxruntime", python=str(folder / "no-such-python"))
     return {
         "damaged": (spec(damaged), "'model.onnx' of variant 'damaged' is damaged"),
-        "later": (spec(later), "has schema 99; this version of ParetoServe reads up to 1"),
+        "later": (spec(later), "has schema 99; this version of ParetoServe reads up to 2"),
         "broken": (spec(broken, "python"), "cannot be imported: ModuleNotFoundError"),
         "dying": (spec(dying, "python"), "Its worker ended (with exit code 3) and is being started again"),
         "absent": (absent, "Its worker cannot be started: No such file or directory"),
@@ -189,6 +189,7 @@ def test_sigterm_answers_what_was_admitted_refuses_the_rest_and_leaves_no_worker
         late = server.ask("late")
         assert is_not_ready(late)
         assert "shutting down" in late.json()["error"]
+        assert server.metric("rejected_total", reason="draining") == 1
     assert [answer.result().status_code for answer in answers] == [200] * 8
     assert server.process.wait() == 0
     until_gone(workers)
@@ -247,7 +248,7 @@ def test_a_request_that_meets_a_bug_is_answered_500_and_its_worker_goes_on(dense
     with front([spec(write_code(copy_of(dense, tmp_path / "mine"), code))]) as server:
         before = server.worker_pids()
         refused = server.ask("half")
-        assert (refused.status_code, "bug of its own" in refused.json()["error"]) == (500, True)
+        assert (refused.status_code, "Internal error" in refused.json()["error"]) == (500, True)
         assert server.ask("good").status_code == 200
         assert server.worker_pids() == before
 

@@ -11,7 +11,7 @@ from model_store.errors import DamagedArtifact, GoldenMismatch
 from model_store.manifest import read_manifest
 from serving.torchserve import handler, rehearsal
 from serving.torchserve.archive import archive_files
-from serving.torchserve.client import Answer, Connection
+from serving.torchserve.client import Connection, Response
 from serving.torchserve.envelope import (
     ASK,
     INTRODUCE,
@@ -93,10 +93,10 @@ def test_what_cannot_be_loaded_is_told_to_a_bridge_and_raised_without_one(
     with pytest.raises(DamagedArtifact):
         load(archive_of(tmp_path / "alone", variant))
     context = Headers(archive_of(tmp_path / "bridged", variant, black_box="/dev/null"), {"content-type": INTRODUCE})
-    (said,) = handle([{"body": b""}], context)
-    introduction = decode_introduction(said)
-    assert isinstance(introduction.said, Failed)
-    assert introduction.said.error == "DamagedArtifact"
+    (body,) = handle([{"body": b""}], context)
+    introduction = decode_introduction(body)
+    assert isinstance(introduction.outcome, Failed)
+    assert introduction.outcome.error == "DamagedArtifact"
     assert introduction.pid == os.getpid()
 
 
@@ -107,16 +107,16 @@ def test_a_golden_input_that_is_answered_otherwise_is_told_with_both_answers(den
     artifact = manifest.artifacts["torch"]
     answer = Reply(0, json.dumps({"outputs": [{"data": logits}]}).encode())
     rehearsal.check(answer, logits, artifact)
-    with pytest.raises(GoldenMismatch, match=r"instead of \["):
+    with pytest.raises(GoldenMismatch, match=r"should give \[.* and gives \["):
         rehearsal.check(answer, [logit + 0.1 for logit in logits], artifact)
 
 
 def test_an_answer_that_comes_in_pieces_is_put_together() -> None:
-    answers: list[Answer | None] = []
-    connection = Connection(lambda _, answer: answers.append(answer))
+    responses: list[Response | None] = []
+    connection = Connection(lambda _, response: responses.append(response))
     for _ in range(2):
         for piece in (b"HTTP/1.1 200 \r\nx: y\r\nConte", b"nt-Length: 4\r\n\r", b"\nab", b"cd"):
-            assert len(answers) < 2
+            assert len(responses) < 2
             connection.data_received(piece)
     connection.connection_lost(None)
-    assert answers == [Answer(200, b"abcd"), Answer(200, b"abcd"), None]
+    assert responses == [Response(200, b"abcd"), Response(200, b"abcd"), None]

@@ -24,7 +24,7 @@ from serving.wire.messages import (
 TO_WORKER: list[ToWorker] = [
     Ask(1, b'{"inputs": "one"}', "text/csv", "*/*", "v2", 12, 1.5, math.inf),
     Cancel(1),
-    Ask(2, bytes(range(256)) * 3, "", "", "invocations", None, 0.0, 2.0, alone=True),
+    Ask(2, bytes(range(256)) * 3, "", "", "invocations", None, 0.0, 2.0, isolated=True),
 ]
 TO_FRONT: list[ToFront] = [
     Beat(1, 25, 10**9),

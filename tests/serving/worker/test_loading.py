@@ -11,17 +11,20 @@ import pytest
 
 from handlers.backends.base import Batch, Logits, Placement, SessionInfo
 from handlers.handler import Handler
-from handlers.tasks.text_classification import TextClassifier
+from handlers.pipeline import Pipeline
+from handlers.tasks.text_classification import TextClassification
 from handlers.tokens.packing import PackedBatch, Tokens
 from handlers.user_code import UserCode
 from model_store.manifest import Manifest, Technique
-from serving.calibration import call_size, warm_up
-from serving.cpu_plan import Split, make_plan, usable_cores
+from serving.calibration import rounds
+from serving.cpu_plan import StreamSplit, make_plan, usable_cores
 from serving.worker import loading
 from serving.worker.loading import Loaded, load_fastest
 from tests.serving.front_server import front, spec
 
-MANIFEST = Manifest(model="m", variant="v", technique=Technique(recipe="toy"), labels=["a"], max_tokens=64)
+MANIFEST = Manifest(
+    model="m", variant="v", technique=Technique(recipe="toy"), task_settings={"labels": ["a"]}, max_tokens=64
+)
 
 
 class Clock:
@@ -67,44 +70,43 @@ class SevenTokens:
 class Loader:
     """In place of `load_handler`: the speed of each split, and what was loaded with it."""
 
-    speeds: Mapping[Split, float]
+    speeds: Mapping[StreamSplit, float]
     user: UserCode = field(default_factory=UserCode)
     clock: Clock = field(default_factory=Clock)
-    sessions: dict[Split, TimedSession] = field(default_factory=dict)
+    sessions: dict[StreamSplit, TimedSession] = field(default_factory=dict)
 
     def __call__(
         self, folder: Path, manifest: Manifest, backend: str, placement: Placement, *, verify: bool
     ) -> Handler:
-        split = Split(placement.streams, placement.threads)
+        split = StreamSplit(placement.streams, placement.threads)
         assert split not in self.sessions, "loaded twice"
         info = SessionInfo("toy", "1", "float32", placement)
         session = self.sessions[split] = TimedSession(self.clock, self.speeds[split], info)
         tokenizer: Any = SevenTokens()
-        return Handler(manifest, TextClassifier(session, tokenizer, manifest.labels), self.user)
+        return Handler(manifest, Pipeline(session, tokenizer, TextClassification(("a",))), self.user)
 
-    def fastest(self, monkeypatch: pytest.MonkeyPatch) -> tuple[Loaded, dict[Split, float]]:
+    def fastest(self, monkeypatch: pytest.MonkeyPatch) -> tuple[Loaded, dict[StreamSplit, float]]:
         monkeypatch.setattr(loading, "load_handler", self)
         monkeypatch.setattr(loading, "time", self.clock)
-        monkeypatch.setattr(warm_up, "time", self.clock)
-        monkeypatch.setattr(call_size, "time", self.clock)
+        monkeypatch.setattr(rounds, "time", self.clock)
         return load_fastest(Path(), MANIFEST, "toy", tuple(self.speeds), batch_tokens=256)
 
     @property
-    def open(self) -> list[Split]:
+    def open(self) -> list[StreamSplit]:
         return [split for split, session in self.sessions.items() if not session.closed]
 
 
 @pytest.mark.parametrize(
     ("speeds", "kept"),
     [
-        ({Split(2, 1): 2000.0, Split(1, 2): 1000.0}, Split(2, 1)),
-        ({Split(1, 2): 1000.0, Split(2, 1): 2000.0}, Split(2, 1)),
-        ({Split(2, 1): 1000.0, Split(1, 2): 2000.0}, Split(1, 2)),
-        ({Split(4, 1): 1000.0, Split(2, 2): 2000.0, Split(1, 4): 1500.0}, Split(2, 2)),
+        ({StreamSplit(2, 1): 2000.0, StreamSplit(1, 2): 1000.0}, StreamSplit(2, 1)),
+        ({StreamSplit(1, 2): 1000.0, StreamSplit(2, 1): 2000.0}, StreamSplit(2, 1)),
+        ({StreamSplit(2, 1): 1000.0, StreamSplit(1, 2): 2000.0}, StreamSplit(1, 2)),
+        ({StreamSplit(4, 1): 1000.0, StreamSplit(2, 2): 2000.0, StreamSplit(1, 4): 1500.0}, StreamSplit(2, 2)),
     ],
 )
 def test_the_clearly_faster_split_is_kept_and_the_others_are_closed(
-    speeds: dict[Split, float], kept: Split, monkeypatch: pytest.MonkeyPatch
+    speeds: dict[StreamSplit, float], kept: StreamSplit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loader = Loader(speeds)
     loaded, measured = loader.fastest(monkeypatch)
@@ -117,14 +119,14 @@ def test_the_clearly_faster_split_is_kept_and_the_others_are_closed(
 @pytest.mark.parametrize(
     ("speeds", "kept"),
     [
-        ({Split(2, 1): 1000.0, Split(1, 2): 1000.0}, Split(1, 2)),
-        ({Split(2, 1): 1040.0, Split(1, 2): 1000.0}, Split(1, 2)),
+        ({StreamSplit(2, 1): 1000.0, StreamSplit(1, 2): 1000.0}, StreamSplit(1, 2)),
+        ({StreamSplit(2, 1): 1040.0, StreamSplit(1, 2): 1000.0}, StreamSplit(1, 2)),
         # Both are as good as the one before them, but of these one only is as good as the fastest.
-        ({Split(4, 1): 1080.0, Split(2, 2): 1040.0, Split(1, 4): 1000.0}, Split(2, 2)),
+        ({StreamSplit(4, 1): 1080.0, StreamSplit(2, 2): 1040.0, StreamSplit(1, 4): 1000.0}, StreamSplit(2, 2)),
     ],
 )
 def test_of_splits_that_are_as_good_as_equal_the_one_of_fewest_streams_is_kept(
-    speeds: dict[Split, float], kept: Split, monkeypatch: pytest.MonkeyPatch
+    speeds: dict[StreamSplit, float], kept: StreamSplit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loader = Loader(speeds)
     loaded, _ = loader.fastest(monkeypatch)
@@ -132,20 +134,20 @@ def test_of_splits_that_are_as_good_as_equal_the_one_of_fewest_streams_is_kept(
 
 
 def test_a_split_without_an_alternative_is_warmed_up_and_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    loader = Loader({Split(2, 1): 1000.0})
+    loader = Loader({StreamSplit(2, 1): 1000.0})
     loaded, measured = loader.fastest(monkeypatch)
-    assert (loaded.split, measured, loader.open) == (Split(2, 1), {}, [Split(2, 1)])
+    assert (loaded.split, measured, loader.open) == (StreamSplit(2, 1), {}, [StreamSplit(2, 1)])
     assert loaded.cost.per_token_s == pytest.approx(1 / 1000)
     assert loaded.call_tokens >= 32
-    assert loader.sessions[Split(2, 1)].calls > 0
+    assert loader.sessions[StreamSplit(2, 1)].calls > 0
 
 
 def test_a_users_own_model_is_loaded_once_for_the_most_streams_and_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     user = UserCode(predict_fn=lambda data, model: data)
-    loader = Loader({Split(1, 2): 1000.0, Split(2, 1): 1000.0}, user)
+    loader = Loader({StreamSplit(1, 2): 1000.0, StreamSplit(2, 1): 1000.0}, user)
     loaded, measured = loader.fastest(monkeypatch)
-    assert (loaded.split, measured, loader.open) == (Split(2, 1), {}, [Split(2, 1)])
-    assert loader.sessions[Split(2, 1)].calls == 0
+    assert (loaded.split, measured, loader.open) == (StreamSplit(2, 1), {}, [StreamSplit(2, 1)])
+    assert loader.sessions[StreamSplit(2, 1)].calls == 0
 
 
 def test_variants_tells_what_was_measured_on_a_real_engine(dense: Path) -> None:
@@ -158,4 +160,4 @@ def test_variants_tells_what_was_measured_on_a_real_engine(dense: Path) -> None:
     assert set(told["measured_tokens_per_s"]) == (names if len(names) > 1 else set())
     assert all(speed > 0 for speed in told["measured_tokens_per_s"].values())
     placement = told["engine"]["placement"]
-    assert told["split"] == str(Split(placement["streams"], placement["threads"]))
+    assert told["split"] == str(StreamSplit(placement["streams"], placement["threads"]))

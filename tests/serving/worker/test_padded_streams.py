@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from handlers.backends.base import Logits
 from handlers.handler import Prepared
 from handlers.payloads.request import RawRequest
+from handlers.tasks.base import Floats
 from handlers.tokens.packing import Tokens
 from handlers.tokens.padding import Grid
 from handlers.user_code import UserCode
-from serving.batching.batcher import MOST_OVERTAKEN
+from serving.tuning import MOST_OVERTAKEN
 from serving.wire.cost import Cost
 from serving.wire.messages import Reply
 from tests.serving.worker.test_streams import Bench, EchoHandler, OwnModelHandler, body, job
@@ -29,7 +29,7 @@ class PaddedHandler(EchoHandler):
     def grid(self) -> Grid | None:
         return Grid(width_step=8)
 
-    def infer(self, rows: Sequence[Sequence[Tokens]]) -> Logits:
+    def infer(self, rows: Sequence[Sequence[Tokens]]) -> list[Floats]:
         assert all(len(row) == 1 for row in rows), "texts share a row"
         return EchoHandler.infer(self, [[text for row in rows for text in row]])
 

@@ -12,20 +12,23 @@ import msgspec
 import numpy as np
 import pytest
 
-from handlers.backends.base import Logits
 from handlers.handler import Answer, Handler, Prepared
 from handlers.payloads.request import RawRequest
+from handlers.tasks.base import Floats
 from handlers.tokens.packing import Tokens
 from handlers.user_code import UserCode
 from model_store.errors import BackendError, BadInput, NotAcceptable, NotReady, ParetoServeError
 from model_store.manifest import Manifest, Technique
 from serving.wire.black_box import BlackBox
 from serving.wire.cost import NO_COST, Cost
-from serving.wire.messages import BatchDone, Reply, ToFront
-from serving.worker.streams import Job, Streams
+from serving.wire.messages import BatchDone, Reply
+from serving.worker.job import Job
+from serving.worker.streams import Streams
 from tests.serving.front_server import until
 
-MANIFEST = Manifest(model="m", variant="v", technique=Technique(recipe="toy"), labels=["a"], max_tokens=8)
+MANIFEST = Manifest(
+    model="m", variant="v", technique=Technique(recipe="toy"), task_settings={"labels": ["a"]}, max_tokens=8
+)
 LONG_AGO, NEVER = -math.inf, math.inf
 
 
@@ -43,7 +46,7 @@ class EchoHandler(Handler):
     entered: "queue.Queue[list[int]]" = field(default_factory=queue.Queue)
     proceed: "queue.Queue[None]" = field(default_factory=queue.Queue)
 
-    def infer(self, rows: Sequence[Sequence[Tokens]]) -> Logits:
+    def infer(self, rows: Sequence[Sequence[Tokens]]) -> list[Floats]:
         (row,) = rows
         firsts = [int(text.input_ids[0]) for text in row]
         self.batched.append(firsts)
@@ -51,19 +54,19 @@ class EchoHandler(Handler):
         self.proceed.get()
         if self.bad in firsts:
             raise BackendError("The engine is out of order.")
-        return np.array([[first] for first in firsts], np.float32)
+        return [np.array([first], np.float32) for first in firsts]
 
-    def finish(self, prepared: Prepared, logits: Logits) -> Answer:
-        return Answer(msgspec.json.encode(logits.ravel().astype(int).tolist()), "application/json")
+    def finish(self, prepared: Prepared, outputs: Sequence[Floats]) -> Answer:
+        return Answer(msgspec.json.encode([int(number) for (number,) in outputs]), "application/json")
 
 
 class RefusingHandler(EchoHandler):
     """Cannot write what the client of text 1 accepts."""
 
-    def finish(self, prepared: Prepared, logits: Logits) -> Answer:
-        if logits[0, 0] == 1:
+    def finish(self, prepared: Prepared, outputs: Sequence[Floats]) -> Answer:
+        if outputs[0] == [1]:
             raise NotAcceptable("text/html", ("application/json",))
-        return super().finish(prepared, logits)
+        return super().finish(prepared, outputs)
 
 
 class OwnModelHandler(EchoHandler):
@@ -91,11 +94,11 @@ class Bench:
 
     def __init__(self, handler: EchoHandler, streams: int = 1, batch_tokens: int = 100, cost: Cost = NO_COST) -> None:
         self.handler = handler
-        self._sent: queue.Queue[ToFront] = queue.Queue()
+        self._sent: queue.Queue[Reply | BatchDone] = queue.Queue()
         self.black_box = BlackBox(BlackBox.make_file(streams), streams)
         self.streams = Streams(handler, streams, batch_tokens, self._keep, self.black_box, cost)
 
-    def _keep(self, messages: list[ToFront]) -> None:
+    def _keep(self, messages: list[Reply | BatchDone]) -> None:
         for message in messages:
             self._sent.put(message)
 
@@ -118,7 +121,7 @@ class Bench:
             if isinstance(message, Reply):
                 assert message.id not in replies, "answered twice"
                 replies[message.id] = message
-            elif isinstance(message, BatchDone):
+            else:
                 batches.append(message)
         return replies, batches
 
@@ -293,17 +296,17 @@ def test_several_streams_run_at_once_and_nothing_is_lost() -> None:
 
 
 def test_what_a_stream_is_at_work_on_is_noted_while_it_is(bench: Bench) -> None:
-    assert bench.black_box.on_board() == set()
+    assert bench.black_box.running() == set()
     bench.hold()
-    assert bench.black_box.on_board() == {0}
+    assert bench.black_box.running() == {0}
     bench.until_batches(1)
-    until(lambda: bench.black_box.on_board() == set())
+    until(lambda: bench.black_box.running() == set())
 
 
 def test_a_suspect_runs_next_and_shares_its_call_with_nobody(bench: Bench) -> None:
     bench.hold()
     for number in (1, 2, 3):
-        bench.streams.put(replace(job(number), alone=number == 2))
+        bench.streams.put(replace(job(number), isolated=number == 2))
     replies, _ = bench.until_batches(3)
     assert bench.handler.batched == [[0], [2], [1, 3]]
     assert replies.keys() == {0, 1, 2, 3}
@@ -312,11 +315,11 @@ def test_a_suspect_runs_next_and_shares_its_call_with_nobody(bench: Bench) -> No
 def test_while_a_suspect_runs_all_other_streams_are_idle() -> None:
     bench = Bench(EchoHandler(), streams=2)
     bench.hold()
-    bench.streams.put(replace(job(1), alone=True))
+    bench.streams.put(replace(job(1), isolated=True))
     bench.streams.put(job(2))
     bench.proceed()
     assert bench.handler.entered.get() == [1]
-    assert bench.black_box.on_board() == {1}
+    assert bench.black_box.running() == {1}
     replies, _ = bench.until_batches(3, let_go=2)
     assert bench.handler.batched == [[0], [1], [2]]
     assert replies.keys() == {0, 1, 2}
@@ -324,7 +327,7 @@ def test_while_a_suspect_runs_all_other_streams_are_idle() -> None:
 
 def test_a_suspect_too_long_for_one_call_is_answered_whole(bench: Bench) -> None:
     bench.hold()
-    bench.streams.put(replace(job(1, 4, 5, 6, tokens=60), alone=True))
+    bench.streams.put(replace(job(1, 4, 5, 6, tokens=60), isolated=True))
     bench.streams.put(job(2))
     replies, _ = bench.until_batches(5)
     assert bench.handler.batched == [[0], [4], [5], [6], [2]]
@@ -337,7 +340,7 @@ def own_model(*sent: Any) -> dict[int, Reply]:
     bench = Bench(OwnModelHandler(user=user))
     for number, data in enumerate(sent):
         one = job(number)
-        one.prepared = replace(one.prepared, data=data, texts=())  # type: ignore[type-var]
+        one.prepared = replace(one.prepared, data=data, windows=())  # type: ignore[type-var]
         bench.streams.put(one)
     return bench.until_batches(len(sent))[0]
 

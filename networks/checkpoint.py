@@ -1,0 +1,54 @@
+"""Checkpoint folders (`config.json`, `model.safetensors`) as the encoder, and the encoder as such a folder."""
+
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from model_store.errors import UnsupportedCheckpoint
+from networks.architectures.base import Architecture
+from networks.config import config_json, read_architecture, read_shape
+from networks.encoder.modules import POSITIONS, PackedEncoder, Weights
+
+
+def load_checkpoint(checkpoint: Path) -> PackedEncoder:
+    """The encoder with the weights of a published or saved checkpoint, in eval mode, in fp32.
+
+    Raises:
+        UnsupportedCheckpoint: it is of an architecture that is not read, its weights are not safetensors, or they are
+            not those that its `config.json` states.
+    """
+    architecture, encoder = read_architecture(checkpoint), PackedEncoder(read_shape(checkpoint))
+    weights = checkpoint / "model.safetensors"
+    if not weights.is_file():
+        raise UnsupportedCheckpoint(
+            f"{checkpoint.name!r} has no model.safetensors; save it again with save_pretrained(..., "
+            "safe_serialization=True): pickled weights are not loaded."
+        )
+    try:
+        encoder.load_state_dict(_encoder_weights(load_file(weights), architecture))
+    except SafetensorError as exc:
+        raise UnsupportedCheckpoint(f"model.safetensors of {checkpoint.name!r} cannot be read ({exc}).") from exc
+    except RuntimeError as exc:
+        raise UnsupportedCheckpoint(
+            f"The weights of {checkpoint.name!r} are not those of a fine-tuned {architecture.model_type} classifier: "
+            f"{str(exc).splitlines()[-1].strip()}"
+        ) from exc
+    return encoder.eval()
+
+
+def save_checkpoint(encoder: PackedEncoder, checkpoint: Path) -> None:
+    """Write `config.json` and `model.safetensors` that `load_checkpoint` reads."""
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    (checkpoint / "config.json").write_bytes(config_json(encoder.shape))
+    weights = {name: weight.detach().contiguous() for name, weight in encoder.state_dict().items()}
+    save_file(weights, checkpoint / "model.safetensors")
+
+
+def _encoder_weights(published: Weights, architecture: Architecture) -> Weights:
+    """The published weights under the encoder's names, in fp32, with positions counted from 0."""
+    named = ((architecture.encoder_name(name), weight.float()) for name, weight in published.items())
+    weights = {name: weight for name, weight in named if name is not None}
+    if POSITIONS in weights:
+        weights[POSITIONS] = weights[POSITIONS][architecture.position_offset :]
+    return weights

@@ -1,0 +1,59 @@
+"""Quality as a client sees it: every labelled row asked over HTTP, one after the other, and scored by the task."""
+
+import http.client
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from handlers.tasks.base import AnyTask
+from loadtest.comparison import Quality
+from model_store.errors import ParetoServeError
+from model_store.rows import Split
+from paretoserve.terminal.progress import Progress
+from serving.headers import TARGET_VARIANT
+
+PATH = "/invocations"
+HEADERS = {"Content-Type": "application/json"}
+
+
+def request_body(inputs: Sequence[Any]) -> bytes:
+    """The body that asks for one input, or for several in a list."""
+    return json.dumps({"inputs": inputs[0] if len(inputs) == 1 else inputs}).encode()
+
+
+def write_bodies(inputs: Sequence[Any], inputs_per_request: int, file: Path) -> Path:
+    """Request bodies for a campaign, one a line; the last is left out if there are too few inputs for it."""
+    count = max(1, len(inputs) // inputs_per_request)
+    groups = (inputs[i * inputs_per_request : (i + 1) * inputs_per_request] for i in range(count))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"".join(request_body(group) + b"\n" for group in groups))
+    return file
+
+
+def served_quality(url: str, split: Split, task: AnyTask, report: Progress, variant: str | None = None) -> Quality:
+    """Ask all rows of `split` over one connection and score the answers; of the server's first variant, or this one.
+
+    Raises:
+        ParetoServeError: a request was not answered 200.
+    """
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+    headers = HEADERS | ({TARGET_VARIANT: variant} if variant else {})
+    answers = []
+    for i, row in enumerate(split.rows):
+        answers.append(_answer(connection, task.inputs(row), headers))
+        report(f"{task.metric} over HTTP", (i + 1) / len(split.rows))
+    connection.close()
+    score = task.score(answers, split.rows)
+    return Quality(score.value, task.metric, len(split.rows), f"{split.dataset}/{split.split}")
+
+
+def _answer(connection: http.client.HTTPConnection, asked: Any, headers: dict[str, str]) -> Any:
+    # In a list of one, so that the answer has one shape whatever the input is.
+    connection.request("POST", PATH, json.dumps({"inputs": [asked]}), headers)
+    response = connection.getresponse()
+    body = json.loads(response.read())
+    if response.status != http.client.OK:
+        raise ParetoServeError(f"The server answered {response.status} to a row of the data: {body['error']}")
+    return body[0]

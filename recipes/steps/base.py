@@ -1,0 +1,69 @@
+"""What a step is: one change of a checkpoint, with parameters that a recipe gives."""
+
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from model_store.rows import Split
+from networks.encoder.shape import EncoderShape
+from recipes.work.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class StepInput:
+    """What a step is given.
+
+    `checkpoint` is the folder of the checkpoint to change, `tokenizer` the `tokenizer.json` that goes with it; texts
+    are cut at `max_tokens`. `train` is to train on and `validation` to choose by; evaluation rows never come here.
+    `teacher` is the checkpoint that the recipe began with. `work` is a folder of the step's own, which survives a kill:
+    started again, the step finds there what it had written. `latency_s` measures how many seconds a text of the data
+    takes on the engine that the recipe is for, with an encoder of a shape.
+    """
+
+    checkpoint: Path
+    tokenizer: Path
+    max_tokens: int
+    train: Split
+    validation: Split
+    teacher: Path | None
+    seed: int
+    work: Path
+    latency_s: Callable[[EncoderShape], float]
+    report: Progress
+
+
+class Step(Protocol):
+    """One change of a checkpoint: a frozen dataclass, whose fields are made by `parameter`.
+
+    The same input must give the same checkpoint, also if the step was killed in between and started again.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    name: ClassVar[str]  # as a recipe spells it
+    uses_latency: ClassVar[bool]  # whether its result depends on `StepInput.latency_s`
+
+    def __init__(self, *parameters: float) -> None: ...
+
+    def run(self, given: StepInput) -> Path:
+        """The folder of the changed checkpoint, within `given.work`.
+
+        Raises:
+            RecipeError: the checkpoint cannot be changed so.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The numbers that a parameter may be, both ends included."""
+
+    least: float
+    most: float
+
+
+def parameter(least: float, most: float, default: Any = MISSING) -> Any:
+    """A parameter of a step: a field of type `int` or `float` that is at least `least` and at most `most`.
+
+    In a recipe, parameters are given in the order of the fields; those with a default may be left out.
+    """
+    return field(default=default, metadata={"range": Range(least, most)})

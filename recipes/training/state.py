@@ -1,0 +1,67 @@
+"""The state of a training in one file, written whole or not at all: weights, optimizer, random numbers and step."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from model_store.errors import RecipeError
+
+_MODEL, _OPTIMIZER, _RANDOM = "model.", "optimizer.", "random"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingState:
+    """Where a training keeps its state; `settings` (as text) say which training it is."""
+
+    file: Path
+    settings: str
+
+    def save(self, model: nn.Module, optimizer: Optimizer, step: int) -> None:
+        """Keep everything as it is after `step` steps."""
+        tensors = {f"{_MODEL}{name}": weight for name, weight in model.state_dict().items()}
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"{_OPTIMIZER}{index}.{name}": value for name, value in state.items()}
+        tensors[_RANDOM] = torch.get_rng_state()
+        partial = self.file.with_name(f"{self.file.name}.partial")
+        contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+        save_file(contiguous, partial, {"step": str(step), "settings": self.settings})
+        partial.replace(self.file)
+
+    def restore(self, model: nn.Module, optimizer: Optimizer) -> int:
+        """Make everything as it was kept; the number of steps done, 0 where nothing was kept.
+
+        Raises:
+            RecipeError: what is kept there is the state of another training.
+        """
+        if not self.file.is_file():
+            return 0
+        with safe_open(self.file, "pt") as kept:
+            metadata = kept.metadata()
+        if metadata["settings"] != self.settings:
+            raise RecipeError(
+                f"{self.file.parent.name!r} holds the state of a training with other settings; delete that folder, or "
+                "give the settings that it began with."
+            )
+        tensors = load_file(self.file)
+        model.load_state_dict(_below(_MODEL, tensors))
+        optimizer.load_state_dict(_optimizer_state(optimizer, tensors))
+        torch.set_rng_state(tensors[_RANDOM])
+        return int(metadata["step"])
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _optimizer_state(optimizer: Optimizer, tensors: dict[str, Tensor]) -> dict[str, object]:
+    """What `Optimizer.load_state_dict` takes: a state per weight, by the weight's index."""
+    states: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in _below(_OPTIMIZER, tensors).items():
+        index, _, kind = name.partition(".")
+        states.setdefault(int(index), {})[kind] = tensor
+    return {"state": states, "param_groups": optimizer.state_dict()["param_groups"]}

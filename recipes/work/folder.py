@@ -1,0 +1,48 @@
+"""Folders of work that survives a kill: how they are called, and how files in them are written whole or not at all."""
+
+import hashlib
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from recipes.work.progress import Progress
+
+# A kill loses the count of at most so much.
+_KEEP_EVERY_S = 5.0
+
+
+def fingerprint(*parts: Any) -> str:
+    """A short name for what `parts` hold: anything that can be written as JSON, dataclasses too."""
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Write `file` in a single step: whoever reads it finds the old content or the new."""
+    partial = file.with_name(f"{file.name}.partial")
+    partial.write_bytes(content)
+    partial.replace(file)
+
+
+class Clock:
+    """The seconds spent on a work folder, all runs together: a run that is killed cannot say it at its end."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._before = float(file.read_text()) if file.is_file() else 0.0
+        self._begin = self._kept = time.monotonic()
+
+    def seconds(self) -> float:
+        return self._before + time.monotonic() - self._begin
+
+    def around(self, progress: Progress) -> Progress:
+        """The same progress, which keeps the seconds on its way."""
+
+        def told(what: str, done: float) -> None:
+            progress(what, done)
+            if time.monotonic() - self._kept >= _KEEP_EVERY_S:
+                self._kept = time.monotonic()
+                write_whole(self._file, str(self.seconds()).encode())
+
+        return told

@@ -1,0 +1,92 @@
+"""The variants that a server has, loaded and unloaded while it runs."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from model_store.errors import ParetoServeError, UnknownVariant
+from serving.front.metrics import Metrics
+from serving.front.settings import VariantSpec
+from serving.front.variant import ServedVariant
+
+Resolve = Callable[[str], VariantSpec]
+"""From `folder@backend` to what is to be served; it may take its time, and raises ParetoServeError."""
+
+
+class Repository:
+    """Variants by name, in the order in which they came. The first is the one asked where a request names none.
+
+    `make` makes a variant, not started yet; `resolve` reads what a caller of `load` names. Lives on the event loop.
+    """
+
+    def __init__(self, make: Callable[[VariantSpec], ServedVariant], resolve: Resolve, metrics: Metrics) -> None:
+        self._make, self._resolve, self._metrics = make, resolve, metrics
+        self._variants: dict[str, ServedVariant] = {}
+        self._unloading: dict[str, ServedVariant] = {}
+        self.default = ""
+
+    def __iter__(self) -> Iterator[ServedVariant]:
+        return iter(list(self._variants.values()))
+
+    def find(self, name: str) -> ServedVariant:
+        """Raises UnknownVariant."""
+        try:
+            return self._variants[name]
+        except KeyError:
+            raise UnknownVariant(name, tuple(self._variants)) from None
+
+    def add(self, spec: VariantSpec) -> ServedVariant:
+        """Serve a variant from when it, or the whole repository, is started.
+
+        Raises:
+            ParetoServeError: its name is taken.
+        """
+        self._refuse_taken(spec.name)
+        variant = self._variants[spec.name] = self._make(spec)
+        self.default = next(iter(self._variants))
+        return variant
+
+    async def load(self, name: str, source: str) -> ServedVariant:
+        """Serve what `source` (`folder@backend`) names as `name`; it is ready a while later.
+
+        Raises:
+            ParetoServeError: the name is taken, or `source` is nothing that can be served.
+        """
+        self._refuse_taken(name)
+        spec = await asyncio.to_thread(self._resolve, source)
+        variant = self.add(replace(spec, name=name))
+        variant.start()
+        return variant
+
+    async def unload(self, name: str) -> None:
+        """Know a variant no more, answer what it has admitted, and end its workers.
+
+        Raises:
+            UnknownVariant: there is none of this name.
+        """
+        variant = self.find(name)
+        self._unloading[name] = self._variants.pop(name)
+        self.default = next(iter(self._variants), "")
+        try:
+            await variant.drain()
+        finally:
+            await variant.stop()
+            del self._unloading[name]
+            self._metrics.forget(name, variant.backend)
+
+    def start(self) -> None:
+        """Start all variants that were added."""
+        for variant in self:
+            variant.start()
+
+    async def drain(self) -> None:
+        """Admit nothing more, and return once everything admitted is answered."""
+        await asyncio.gather(*(variant.drain() for variant in (*self, *self._unloading.values())))
+
+    async def stop(self) -> None:
+        """End all variants, whatever they have in hand."""
+        await asyncio.gather(*(variant.stop() for variant in (*self, *self._unloading.values())))
+
+    def _refuse_taken(self, name: str) -> None:
+        if name in self._variants or name in self._unloading:
+            raise ParetoServeError(f"There is a variant {name!r} here; unload it first, or choose another name.")

@@ -1,0 +1,104 @@
+"""A request inside an engine, from its arrival to its reply, and its texts as they wait."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from handlers.backends.base import Logits
+from handlers.handler import Answer, Prepared
+from handlers.tokens.packing import Tokens
+from model_store.errors import DeadlineExceeded, NotReady, Overloaded, ParetoServeError
+from serving.wire.messages import Reply, Timings
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One request.
+
+    `isolated`: was running when a worker died; batch it alone.
+
+    `results` has one entry per text, filled as batches come back; a job is `done` once its reply is made. From the
+    moment its first text is `taken` to the engine it does not expire any more: its other texts may need further calls.
+    """
+
+    id: int
+    queue_by: float
+    expires: float
+    arrived: float
+    isolated: bool = False
+    cancelled: bool = False
+    done: bool = False
+    prepared: Prepared | None = None
+    results: list[Logits | Answer | None] = field(default_factory=list)
+    tokenize_s: float = 0.0
+    queue_s: float = 0.0
+    infer_s: float = 0.0
+    taken: bool = False
+
+    @property
+    def timings(self) -> Timings:
+        return Timings(self.tokenize_s, self.queue_s, self.infer_s)
+
+    def take(self, now: float) -> None:
+        """Its first text, or a further one, goes to the engine."""
+        if not self.taken:
+            self.taken = True
+            self.queue_s = now - self.arrived - self.tokenize_s
+
+
+@dataclass(slots=True, eq=False)
+class QueuedText:
+    """One text of a job; of a job without texts (the user's own model) the only one, with `content` None.
+
+    `overtaken` is how often a padded call took younger texts and left this one.
+    """
+
+    job: Job
+    index: int
+    content: Tokens | None
+    overtaken: int = 0
+
+    @property
+    def tokens(self) -> int:
+        return 1 if self.content is None else len(self.content)
+
+    @property
+    def wait_until(self) -> float:
+        return math.inf if self.job.taken else min(self.job.queue_by, self.job.expires)
+
+    @property
+    def cancelled(self) -> bool:
+        return self.job.cancelled or self.job.done
+
+
+def texts_of(job: Job) -> list[QueuedText]:
+    """What a prepared job puts into the queue; its results have room for as many."""
+    assert job.prepared is not None, "this is a bug: only prepared jobs are queued"
+    texts = job.prepared.windows or (None,)
+    job.results = [None] * len(texts)
+    return [QueuedText(job, i, text) for i, text in enumerate(texts)]
+
+
+def jobs_of(texts: Sequence[QueuedText]) -> list[Job]:
+    """Each job once, in the order of its first text."""
+    return list(dict.fromkeys(text.job for text in texts))
+
+
+def answer_reply(job: Job, answer: Answer) -> Reply:
+    tokens = sum(map(len, job.prepared.windows)) if job.prepared else 0
+    return Reply(job.id, answer.body, answer.content_type, answer.json_length, answer.truncated, job.timings, tokens)
+
+
+def error_reply(job: Job, error: ParetoServeError) -> Reply:
+    job.done = True
+    retry_after_s = error.retry_after_s if isinstance(error, Overloaded | NotReady) else 0.0
+    # The user's code may raise a class of its own, derived from one of the tree; the front knows the tree only.
+    name = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == ParetoServeError.__module__)
+    return Reply(job.id, timings=job.timings, error=name, message=str(error), retry_after_s=retry_after_s)
+
+
+def expired_reply(job: Job, now: float) -> Reply:
+    job.queue_s = now - job.arrived - job.tokenize_s
+    if job.expires < now:
+        return error_reply(job, DeadlineExceeded("The deadline of this request passed before the engine was free."))
+    return error_reply(job, Overloaded("it waited longer than the queue deadline", max(0.1, now - job.arrived)))

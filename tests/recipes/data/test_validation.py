@@ -1,0 +1,31 @@
+import pytest
+
+from model_store.errors import DataError
+from model_store.rows import Row, Split
+from recipes.data.validation import MOST_ROWS, split_off_validation
+
+
+def train(count: int) -> Split:
+    return Split("films", "train", tuple(Row(str(i), None, i % 2) for i in range(count)))
+
+
+def test_every_row_is_in_one_of_the_two_parts() -> None:
+    kept, split_off = split_off_validation(train(100), seed=0)
+    assert (len(kept.rows), len(split_off.rows)) == (90, 10)
+    assert {*kept.rows, *split_off.rows} == set(train(100).rows)
+    assert (kept.split, split_off.split) == ("train", "validation")
+
+
+def test_the_seed_decides_which_rows() -> None:
+    first, same, other = (split_off_validation(train(100), seed)[1].rows for seed in (1, 1, 2))
+    assert first == same
+    assert first != other
+
+
+def test_of_many_rows_no_more_are_taken_than_tell_an_accuracy() -> None:
+    assert len(split_off_validation(train(20 * MOST_ROWS), seed=0)[1].rows) == MOST_ROWS
+
+
+def test_a_single_row_cannot_be_split() -> None:
+    with pytest.raises(DataError, match="has 1 rows; give at least two"):
+        split_off_validation(train(1), seed=0)

@@ -1,0 +1,97 @@
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from model_store.errors import RecipeError
+from recipes.grammar import Recipe, Steps, parse_recipe
+from recipes.steps.base import StepInput, parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    name: ClassVar[str] = "layers"
+    uses_latency: ClassVar[bool] = False
+
+    count: int = parameter(1, 48)
+
+    def run(self, given: StepInput) -> Path:
+        return given.checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    name: ClassVar[str] = "sparse"
+    uses_latency: ClassVar[bool] = False
+
+    percent: float = parameter(1, 99)
+    block: int = parameter(1, 16, default=1)
+
+    def run(self, given: StepInput) -> Path:
+        return given.checkpoint
+
+
+STEPS: Steps = {"layers": Layers, "sparse": Sparse}
+
+
+@pytest.mark.parametrize(
+    ("text", "recipe"),
+    [
+        ("dense", Recipe((), "fp32")),
+        ("bf16", Recipe((), "bf16")),
+        ("layers:3", Recipe((Layers(3),), "fp32")),
+        ("layers:3+dense", Recipe((Layers(3),), "fp32")),
+        ("layers:3+sparse:70+int8", Recipe((Layers(3), Sparse(70.0)), "int8")),
+        (" sparse:62.5,4 + bf16", Recipe((Sparse(62.5, 4),), "bf16")),
+    ],
+)
+def test_a_recipe_is_steps_and_at_last_a_precision(text: str, recipe: Recipe) -> None:
+    assert parse_recipe(text, STEPS) == recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical", "name"),
+    [
+        ("dense", "dense", "dense"),
+        ("int8", "int8", "int8"),
+        ("layers:3+dense", "layers:3", "layers-3"),
+        ("layers:3+sparse:70.0,1+int8", "layers:3+sparse:70+int8", "layers-3-sparse-70-int8"),
+        ("sparse:62.5,4", "sparse:62.5,4", "sparse-62.5-4"),
+    ],
+)
+def test_one_recipe_has_one_text_and_one_name(text: str, canonical: str, name: str) -> None:
+    recipe = parse_recipe(text, STEPS)
+    assert (recipe.text, recipe.name) == (canonical, name)
+    assert parse_recipe(recipe.text, STEPS) == recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("int3", "there is no 'int3', perhaps 'int8' is meant; accepted are the steps layers:COUNT, "),
+        ("layer:3+int8", "no 'layer', perhaps 'layers' is meant"),
+        ("quux", "no 'quux'; accepted are .*sparse:PERCENT.,BLOCK., and at the end one of dense, bf16, int8"),
+        ("layers:99", "gives layers '99' as count, which must be a whole number from 1 to 48"),
+        ("layers:2.5", "gives layers '2.5' as count"),
+        ("sparse:nan", "gives sparse 'nan' as percent, which must be a number from 1 to 99"),
+        ("sparse:70,17", "gives sparse '17' as block"),
+        ("layers+int8", "gives layers no parameters; write layers:COUNT"),
+        ("layers:3,4", "gives layers 2 parameters; write layers:COUNT"),
+        ("int8:8", "gives int8 a parameter, but a precision has none; write 'int8'"),
+        ("int8+layers:3", "goes on after int8, which is a precision and comes last; write 'layers:3.int8'"),
+        ("layers:3+bf16+int8", "has 2 precisions, bf16 and int8; keep one, at the end"),
+        ("", "has an empty part; accepted are the steps"),
+        ("layers:3++int8", "has an empty part"),
+    ],
+)
+def test_what_cannot_be_read_is_told_in_one_sentence_with_what_is_accepted(text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message) as raised:
+        parse_recipe(text, STEPS)
+    assert str(raised.value).startswith(f"Recipe {text!r}")
+    assert str(raised.value).endswith(".")
+
+
+def test_without_steps_the_precisions_are_what_is_accepted() -> None:
+    with pytest.raises(RecipeError, match=r"perhaps 'int8' is meant; accepted are dense, bf16, int8\.$"):
+        parse_recipe("int3", {})

@@ -1,0 +1,41 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from recipes.work import folder
+from recipes.work.folder import Clock, fingerprint, write_whole
+from recipes.work.progress import part_of
+
+
+def test_seconds_add_up_over_runs_that_were_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(folder, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    first = Clock(tmp_path / "seconds")
+    report = first.around(lambda what, done: None)
+    now[0] = 130.0
+    report("half", 0.5)
+    # It is killed here, and started again.
+    now[0] = 1000.0
+    second = Clock(tmp_path / "seconds")
+    now[0] = 1012.0
+    assert second.seconds() == pytest.approx(42.0)
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    write_whole(tmp_path / "file", b"old")
+    write_whole(tmp_path / "file", b"new")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"new"]
+
+
+def test_a_fingerprint_tells_contents_apart() -> None:
+    assert fingerprint("a", {"b": 1}) == fingerprint("a", {"b": 1}) != fingerprint("a", {"b": 2})
+
+
+def test_parts_of_some_work_follow_each_other() -> None:
+    told: list[float] = []
+    for i in range(2):
+        part = part_of(lambda what, done: told.append(done), i, 2)
+        part("", 0.0)
+        part("", 1.0)
+    assert told == [0.0, 0.5, 0.5, 1.0]
