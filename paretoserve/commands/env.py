@@ -38,7 +38,7 @@ def create(
 def list_() -> None:
     """Show which interpreter runs each backend, its engine's version, and the size of its environment."""
     from paretoserve.environments.catalogue import describe_environments
-    from paretoserve.terminal.tables import environments_table
+    from paretoserve.environments.table import environments_table
 
     console.print(environments_table(describe_environments()))
 

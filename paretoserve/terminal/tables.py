@@ -7,10 +7,10 @@ from rich.table import Table
 from loadtest.comparison import Report
 from loadtest.summary import MISSING, summary_table, verdict
 from model_store.manifest import Artifact, read_manifest
-from paretoserve.environments.catalogue import EnvironmentState
 
 
-def _table(*headers: str) -> Table:
+def empty_table(*headers: str) -> Table:
+    """A table without rows; its first column is a name."""
     table = Table(header_style="bold")
     for i, header in enumerate(headers):
         table.add_column(header, justify="left" if i == 0 else "right", no_wrap=i == 0)
@@ -20,7 +20,7 @@ def _table(*headers: str) -> Table:
 def report_table(report: Report) -> tuple[Table, str]:
     """The summary of a report, a row per candidate, and its verdict in words."""
     header, rows = summary_table(report)
-    table = _table(*header)
+    table = empty_table(*header)
     for row in rows:
         table.add_row(*row)
     return table, verdict(report)
@@ -28,7 +28,7 @@ def report_table(report: Report) -> tuple[Table, str]:
 
 def variants_table(folders: list[Path]) -> Table:
     """Each artifact of each variant."""
-    table = _table("variant", "backend", "precision", "MB", "accuracy", "measured on")
+    table = empty_table("variant", "backend", "precision", "MB", "accuracy", "measured on")
     for folder in folders:
         manifest = read_manifest(folder)
         for backend, artifact in manifest.artifacts.items():
@@ -43,21 +43,3 @@ def _quality(artifact: Artifact) -> tuple[str, str]:
     if quality is None:
         return MISSING, MISSING
     return f"{quality.value:.2%}", f"{quality.correct} of {quality.n}, {quality.dataset}/{quality.split}"
-
-
-def environments_table(states: list[EnvironmentState]) -> Table:
-    """Each environment: the backends that it runs, by which interpreter, with which engine, and its size."""
-    table = _table("environment", "backends", "engine", "MB", "interpreter")
-    for text in (table.columns[1], table.columns[-1]):
-        text.justify, text.overflow = "left", "fold"
-    for state in states:
-        size = MISSING if state.bytes is None else f"{state.bytes / 1e6:.0f}"
-        engine = state.engine_version or MISSING
-        table.add_row(state.name, ", ".join(state.backends) or MISSING, engine, size, _interpreter(state))
-    return table
-
-
-def _interpreter(state: EnvironmentState) -> str:
-    if state.interpreter:
-        return str(state.interpreter)
-    return "this interpreter" if state.engine_version else "not created"
