@@ -27,7 +27,12 @@ def test_the_first_manifests_of_a_process_can_be_read_in_several_threads_at_once
     technique = Technique(recipe="toy")
     write_manifest(
         Manifest(
-            model="m", variant="v", technique=technique, labels=["a"], max_tokens=8, artifacts={"onnxruntime": artifact}
+            model="m",
+            variant="v",
+            technique=technique,
+            task_settings={"labels": ["a"]},
+            max_tokens=8,
+            artifacts={"onnxruntime": artifact},
         ),
         tmp_path,
     )
