@@ -22,7 +22,7 @@ from deepsparse.engine import Engine, Scheduler
 from onnx import ModelProto, TensorProto
 
 from handlers.backends.base import ArtifactFile, Batch, Logits, Placement, SessionInfo
-from handlers.backends.signature import Port, Signature, read_signature
+from handlers.backends.signature import Port, Signature, check_alike, read_signature
 from handlers.tokens.packing import Int64Array, PackedBatch, row_width
 from model_store.errors import BackendError
 
@@ -121,9 +121,7 @@ def _widened(array: Int64Array, width: int) -> Int64Array:
 def _check(batch: PackedBatch, tables: dict[str, int]) -> None:
     """Refuse what does not fit together, and indices that a table has no row for: they end the process."""
     arrays = batch.inputs()
-    shapes = {array.shape for name, array in arrays.items() if name != "cls_index"}
-    if len(shapes) > 1:
-        raise BackendError(f"DeepSparse failed on a batch: its arrays have different shapes, {sorted(shapes)}.")
+    check_alike("DeepSparse", arrays)
     for name, rows in (tables | {"cls_index": batch.input_ids.size}).items():
         if arrays[name].min() < 0 or arrays[name].max() >= rows:
             raise BackendError(

@@ -10,7 +10,7 @@ import openvino as ov
 
 from handlers.backends.base import ArtifactFile, Batch, Logits, Placement, SessionInfo
 from handlers.backends.processor import instruction_set
-from handlers.backends.signature import INPUT_NAMES, Port, Signature, read_signature
+from handlers.backends.signature import INPUT_NAMES, Port, Signature, check_alike, read_signature
 from handlers.tokens.packing import Int64Array, PackedBatch
 from model_store.errors import BackendError
 from model_store.manifest import Layout
@@ -50,6 +50,8 @@ class OpenVinoSession:
         if not hasattr(self._local, "request"):
             self._local.request = self._compiled.create_infer_request()
         request, arrays = self._local.request, batch.inputs()
+        # With one stream it would answer all the same; with several, it would refuse good batches after the bad one.
+        check_alike("OpenVINO", arrays)
         if isinstance(batch, PackedBatch):
             arrays["cls_index"] = _to_power_of_two(batch.cls_index)
         try:

@@ -88,6 +88,17 @@ def read_signature(file: str, layout: Layout, inputs: Sequence[Port], outputs: S
     return Signature(layout, dtypes, output, *next(port.shape for port in inputs if port.name == "input_ids"))
 
 
+def check_alike(engine: str, arrays: Mapping[str, Int64Array]) -> None:
+    """Refuse a batch whose arrays have different shapes, before an engine computes something or other of it.
+
+    Raises:
+        BackendError: they have.
+    """
+    shapes = {array.shape for name, array in arrays.items() if name != "cls_index"}
+    if len(shapes) > 1:
+        raise BackendError(f"{engine} failed on a batch: its arrays have different shapes, {sorted(shapes)}.")
+
+
 def _check_input(file: str, port: Port) -> None:
     if port.dtype not in _DTYPES:
         raise BackendError(f"{file!r} takes {port.name} as {port.dtype}; accepted are {' and '.join(_DTYPES)}.")
