@@ -113,6 +113,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     golden: list[GoldenInput] = []
 
 
+# Made once, here: msgspec crashes where two threads are the first to decode a type of structs.
+_decoder = msgspec.json.Decoder(Manifest)
+
+
 def read_manifest(variant_dir: Path) -> Manifest:
     """The manifest of the variant in `variant_dir`.
 
@@ -133,7 +137,7 @@ def read_manifest(variant_dir: Path) -> Manifest:
                 f"{MANIFEST_FILE} of {variant_dir.name!r} has schema {schema!r}; this version of ParetoServe reads "
                 f"up to {SCHEMA}: upgrade ParetoServe, or build the variant again."
             )
-        return msgspec.convert(_upgraded(fields), Manifest)
+        return _decoder.decode(raw if schema == SCHEMA else msgspec.json.encode(_upgraded(fields)))
     except msgspec.DecodeError as exc:
         raise UnsupportedManifest(
             f"{MANIFEST_FILE} of {variant_dir.name!r} is not a manifest ({exc}); build the variant again."

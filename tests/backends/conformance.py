@@ -1,32 +1,30 @@
 """What every engine promises, in every layout and precision. A new backend passes all of it by one line in `CASES`."""
 
+import functools
 import random
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from handlers.backends.base import Batch, Logits
 from handlers.backends.catalogue import BACKENDS, artifact_name
 from handlers.pipeline import Pipeline
 from handlers.tasks.text_classification import TextClassification
-from handlers.tokens.packing import PackedBatch, Tokens, pack
+from handlers.tokens.packing import PackedBatch, Tokens
 from handlers.tokens.padding import PaddedBatch
 from handlers.tokens.tokenizer import TextTokenizer
 from model_store.errors import BackendError
 from model_store.manifest import Layout
-from networks.checkpoint import load_checkpoint
-from networks.encoder.modules import PACKED_INPUTS
 from paretoserve.environments.catalogue import interpreter_for, is_installed
 from tests.backends.engine_process import Config
-from tests.backends.remote import RemoteSession, remote_session
+from tests.backends.remote import EngineProcess, RemoteSession, engine_process
+from tests.backends.texts import LONGEST, Reference, in_company, random_texts
 from tests.environments import use_only
 from tests.exported import exported
 from tests.handlers.variants import build_tiny
@@ -37,10 +35,10 @@ NOT_HERE = {"torch-cuda"}
 
 TASK = TextClassification(("negative", "positive"))
 STREAMS = 2
-LONGEST = 64
 RANDOM_TEXTS = 1000
 MANY_CALLS = 2000
-# Of 2 000 calls that leave a page of memory behind each.
+# Of 2 000 calls that leave a page of memory behind each. They are short: what they compute is asked elsewhere.
+SHORT = 8
 GROWTH_BYTES = 8 * 2**20
 
 
@@ -108,18 +106,18 @@ CASES = (
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a case is tested with: the interpreter of its backend, the folder of its variant, a tokenizer for it, and
-    what the fp32 network answers to texts, each by itself."""
+    """What a case is tested with: the interpreter of its backend, the folder of its variant, which other cases may
+    have too, a tokenizer for it, and the bytes of its artifact as they were before anything ran."""
 
     case: Case
     interpreter: Path
     folder: Path
     tokenizer: TextTokenizer
-    path: Path | None = None
+    artifact: bytes
 
-    def opened(self, file: Path | None = None) -> AbstractContextManager[RemoteSession]:
+    def config(self, file: Path | None = None) -> Config:
         case = self.case
-        config = Config(
+        return Config(
             backend=case.backend,
             artifact=str(file or self.folder / case.file),
             precision=case.precision,
@@ -128,40 +126,6 @@ class Material:
             max_tokens=LONGEST,
             module=case.module,
         )
-        return remote_session(self.interpreter, config, self.path)
-
-
-def random_texts(count: int, seed: int = 0) -> list[Tokens]:
-    dice = np.random.default_rng(seed)
-    lengths = dice.integers(2, LONGEST, count, endpoint=True)
-    return [Tokens(dice.integers(len(VOCABULARY), size=n), dice.integers(2, size=n)) for n in lengths]
-
-
-def in_company(texts: Sequence[Tokens], seed: int = 0) -> list[list[list[Tokens]]]:
-    """The texts in calls of one to three rows of one to four texts."""
-    dice, rest, calls = random.Random(seed), list(texts), []
-    while rest:
-        call = []
-        for _ in range(dice.randint(1, 3)):
-            size = dice.randint(1, 4)
-            row, rest = rest[:size], rest[size:]
-            call += [row] if row else []
-        calls.append(call)
-    return calls
-
-
-class Reference:
-    """What the fp32 network answers to texts, each by itself: logits (texts, labels)."""
-
-    def __init__(self, checkpoint: Path) -> None:
-        self._network = load_checkpoint(checkpoint)
-
-    def __call__(self, texts: Sequence[Tokens]) -> Logits:
-        batches = [pack([[text]]).inputs() for text in texts]
-        torch.set_num_threads(1)  # a second one would only wait for the first
-        with torch.inference_mode():
-            logits = [self._network(*(torch.from_numpy(one[name]) for name in PACKED_INPUTS)) for one in batches]
-        return torch.cat(logits).numpy()
 
 
 @pytest.fixture(scope="session")
@@ -174,30 +138,47 @@ def random_reference(reference: Reference) -> Logits:
     return reference(random_texts(RANDOM_TEXTS))
 
 
+@pytest.fixture(scope="session")
+def variants(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Path]:
+    """Builds the variant of a case, or gives the one that was built for another with the same artifact."""
+
+    @functools.cache
+    def built(variant: str, artifact: str) -> Path:
+        folder = tmp_path_factory.mktemp("variant")
+        if variant == "export":
+            return exported(tiny_checkpoint(folder / "tiny"), folder / "export")
+        (one,) = build_tiny(folder, variant, backends=(artifact,))
+        return one
+
+    return lambda case: built(case.variant, "" if case.variant == "export" else artifact_name(case.backend, ()))
+
+
 @pytest.fixture(scope="module", params=[pytest.param(case, id=str(case), marks=case.marks) for case in CASES])
-def material(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Material]:
+def material(
+    request: pytest.FixtureRequest, variants: Callable[[Case], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Material]:
     """The case in the environment of its backend, or in ours: there if it has one and that is asked for or needed."""
     case: Case = request.param
     with pytest.MonkeyPatch.context() as patch:
         in_environment = request.config.getoption("--environments") or not is_installed(case.backend)
         if in_environment and case.backend in BACKENDS and BACKENDS[case.backend].environment:
             use_only([case.backend], tmp_path_factory.mktemp("environments"), patch)
-        folder = variant_of(case, tmp_path_factory.mktemp("variant"))
+        folder = variants(case)
         tokenizer = TextTokenizer(folder / "tokenizer.json", LONGEST)
-        yield Material(case, Path(interpreter_for(case.backend)), folder, tokenizer)
-
-
-def variant_of(case: Case, folder: Path) -> Path:
-    if case.variant == "export":
-        return exported(tiny_checkpoint(folder / "tiny"), folder / "export")
-    (built,) = build_tiny(folder, case.variant, backends=(artifact_name(case.backend, ()),))
-    return built
+        artifact = (folder / case.file).read_bytes()
+        yield Material(case, Path(interpreter_for(case.backend)), folder, tokenizer, artifact)
 
 
 @pytest.fixture(scope="module")
-def session(material: Material) -> Iterator[RemoteSession]:
-    with material.opened() as session:
-        yield session
+def engine(material: Material) -> Iterator[EngineProcess]:
+    """The one process in which all tests of a case open their sessions, as a worker opens several."""
+    with engine_process(material.interpreter) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def session(engine: EngineProcess, material: Material) -> RemoteSession:
+    return engine.open(material.config())
 
 
 @pytest.fixture(scope="module")
@@ -303,37 +284,45 @@ def test_it_says_what_is_really_running(session: RemoteSession, material: Materi
     assert info.executed_precision in material.case.executed
 
 
-def test_memory_does_not_grow_with_the_number_of_calls(classifier: Pipeline, session: RemoteSession) -> None:
-    calls = in_company(random_texts(24, seed=1), seed=1)
+def test_memory_does_not_grow_with_the_number_of_calls(classifier: Pipeline, engine: EngineProcess) -> None:
+    calls = in_company(random_texts(24, seed=1, longest=SHORT), seed=1)
     for i in range(MANY_CALLS // 4):
         classifier.infer(calls[i % len(calls)])
-    before = session.resident_bytes
+    before = engine.resident_bytes
     for i in range(MANY_CALLS):
         classifier.infer(calls[i % len(calls)])
-    assert session.resident_bytes - before < GROWTH_BYTES
+    assert engine.resident_bytes - before < GROWTH_BYTES
 
 
-def test_a_closed_engine_can_be_opened_again(material: Material, texts: list[Tokens], alone: Logits) -> None:
-    with material.opened() as again:
-        classifier = Pipeline(again, material.tokenizer, TASK)
-        assert classifier.infer([[texts[0]]]) == pytest.approx(alone[:1], abs=material.case.company)
+def test_a_closed_engine_can_be_opened_again(
+    engine: EngineProcess, material: Material, texts: list[Tokens], alone: Logits
+) -> None:
+    engine.open(material.config()).close()
+    again = engine.open(material.config())
+    classifier = Pipeline(again, material.tokenizer, TASK)
+    assert classifier.infer([[texts[0]]]) == pytest.approx(alone[:1], abs=material.case.company)
+    again.close()
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut short", "another file"])
-def test_a_damaged_or_wrong_file_is_an_error_that_names_it(material: Material, tmp_path: Path, damage: str) -> None:
+def test_a_damaged_or_wrong_file_is_an_error_that_names_it(
+    engine: EngineProcess, material: Material, tmp_path: Path, damage: str
+) -> None:
     file = Path(shutil.copytree(material.folder, tmp_path / "damaged")) / material.case.file
-    whole = file.read_bytes()
-    other = (material.folder / "tokenizer.json").read_bytes()
+    whole, other = material.artifact, (material.folder / "tokenizer.json").read_bytes()
     file.write_bytes({"empty": b"", "cut short": whole[: len(whole) // 2], "another file": other}[damage])
-    with pytest.raises(BackendError, match=rf"'{file.name}'"), material.opened(file):
-        pass
+    with pytest.raises(BackendError, match=rf"'{file.name}'"):
+        engine.open(material.config(file))
 
 
-def test_the_artifact_is_not_changed_by_running_it(material: Material) -> None:
-    before = (material.folder / material.case.file).read_bytes()
-    with material.opened():
-        pass
-    assert (material.folder / material.case.file).read_bytes() == before
+def test_what_was_open_answers_after_others_were_closed_or_refused(
+    classifier: Pipeline, texts: list[Tokens], alone: Logits, material: Material
+) -> None:
+    assert classifier.infer([[texts[0]]]) == pytest.approx(alone[:1], abs=material.case.company)
+
+
+def test_the_artifact_is_not_changed_by_running_it(classifier: Pipeline, material: Material) -> None:
+    assert (material.folder / material.case.file).read_bytes() == material.artifact
 
 
 def test_no_backend_is_left_out() -> None:

@@ -1,22 +1,23 @@
-"""An engine in a process of its own, run by the interpreter that has it: `PYTHON engine_process.py CONFIG_JSON`.
+"""A process for engines, run by the interpreter that has them: `PYTHON engine_process.py`.
 
-Frames of msgpack on standard input and output: one for the session, then an answer for each call.
+Frames of msgpack on standard input and output: sessions are opened, called and closed, and each question is answered.
 """
 
 import os
 import struct
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import msgspec
 import numpy as np
 import psutil
 
-from handlers.backends.base import ArtifactFile, Batch, Logits, Placement, SessionInfo
+from handlers.backends.base import ArtifactFile, Batch, Placement, Session, SessionInfo
 from handlers.backends.catalogue import BACKENDS, Backend, open_session
 from handlers.tokens.packing import PackedBatch
 from handlers.tokens.padding import PaddedBatch
@@ -38,14 +39,23 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     module: str | None = None
 
 
+class Open(msgspec.Struct, frozen=True, tag="open"):
+    """Asks for a session; its number is that of the question."""
+
+    id: int
+    config: Config
+
+
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
+    id: int
     info: SessionInfo
 
 
 class Call(msgspec.Struct, frozen=True, tag="call"):
-    """A batch: its arrays by name, each a shape and the bytes of 64-bit integers."""
+    """A batch for a session: its arrays by name, each a shape and the bytes of 64-bit integers."""
 
     id: int
+    session: int
     layout: Layout
     arrays: dict[str, tuple[tuple[int, ...], bytes]]
 
@@ -56,8 +66,15 @@ class Answer(msgspec.Struct, frozen=True, tag="answer"):
     logits: bytes
 
 
+class Close(msgspec.Struct, frozen=True, tag="close"):
+    """Asks to close a session, and answers that it is closed."""
+
+    id: int
+    session: int
+
+
 class Failure(msgspec.Struct, frozen=True, tag="failure"):
-    """An error of the backend; `id` is that of the call, -1 where the session was not opened."""
+    """An error of the backend, where a session was to be opened or called."""
 
     id: int
     message: str
@@ -70,8 +87,8 @@ class Resident(msgspec.Struct, frozen=True, tag="resident"):
     bytes: int = 0
 
 
-ToEngine = Call | Resident
-FromEngine = Opened | Answer | Failure | Resident
+ToEngine = Open | Call | Close | Resident
+FromEngine = Opened | Answer | Close | Failure | Resident
 
 
 def write(stream: IO[bytes], message: msgspec.Struct) -> None:
@@ -86,9 +103,9 @@ def read(stream: IO[bytes]) -> bytes | None:
     return stream.read(_LENGTH.unpack(head)[0]) if len(head) == _LENGTH.size else None
 
 
-def to_call(number: int, batch: Batch) -> Call:
+def to_call(number: int, session: int, batch: Batch) -> Call:
     arrays = {name: (array.shape, array.tobytes()) for name, array in batch.inputs().items()}
-    return Call(number, "packed" if isinstance(batch, PackedBatch) else "padded", arrays)
+    return Call(number, session, "packed" if isinstance(batch, PackedBatch) else "padded", arrays)
 
 
 def _to_batch(call: Call) -> Batch:
@@ -96,11 +113,57 @@ def _to_batch(call: Call) -> Batch:
     return PackedBatch(**arrays) if call.layout == "packed" else PaddedBatch(**arrays)
 
 
-def _open(config: Config) -> Any:
+def _open(config: Config) -> Session:
     if config.module:
         BACKENDS[config.backend] = Backend(config.backend, import_module(config.module).__name__)
     artifact = ArtifactFile(Path(config.artifact), config.precision, config.layout, config.max_tokens)
     return open_session(config.backend, artifact, Placement(streams=config.streams))
+
+
+def _answer(session: Session, call: Call) -> FromEngine:
+    try:
+        logits = session.run(_to_batch(call))
+    except BackendError as exc:
+        return Failure(call.id, str(exc))
+    return Answer(call.id, logits.shape, logits.astype(np.float32).tobytes())
+
+
+class Engines:
+    """The sessions of this process, each with threads of its own, which were born after it was opened."""
+
+    def __init__(self, say: Callable[[FromEngine], None]) -> None:
+        self._say = say
+        self._sessions: dict[int, tuple[Session, ThreadPoolExecutor]] = {}
+
+    def do(self, asked: ToEngine) -> None:
+        match asked:
+            case Open(id, config):
+                self._say(self._opened(id, config))
+            case Call(_, session):
+                opened, streams = self._sessions[session]
+                streams.submit(lambda: self._say(_answer(opened, asked)))
+            case Close(_, session):
+                self._close(session)
+                self._say(asked)
+            case Resident(id):
+                self._say(Resident(id, psutil.Process().memory_info().rss))
+
+    def _opened(self, number: int, config: Config) -> FromEngine:
+        try:
+            session = _open(config)
+        except BackendError as exc:
+            return Failure(number, str(exc))
+        self._sessions[number] = session, ThreadPoolExecutor(config.streams)
+        return Opened(number, session.info)
+
+    def _close(self, number: int) -> None:
+        session, streams = self._sessions.pop(number)
+        streams.shutdown()
+        session.close()
+
+    def close(self) -> None:
+        for number in list(self._sessions):
+            self._close(number)
 
 
 def main() -> None:
@@ -109,34 +172,14 @@ def main() -> None:
     os.dup2(2, 1)  # what an engine prints must not come between the frames
     said = threading.Lock()
 
-    def say(message: msgspec.Struct) -> None:
+    def say(message: FromEngine) -> None:
         with said:
             write(answers, message)
 
-    config = msgspec.json.decode(sys.argv[1], type=Config)
-    try:
-        session = _open(config)
-    except BackendError as exc:
-        say(Failure(-1, str(exc)))
-        return
-    say(Opened(session.info))
-
-    def run(call: Call) -> None:
-        try:
-            logits: Logits = session.run(_to_batch(call))
-            say(Answer(call.id, logits.shape, logits.astype(np.float32).tobytes()))
-        except BackendError as exc:
-            say(Failure(call.id, str(exc)))
-
-    decoder = msgspec.msgpack.Decoder(ToEngine)
-    with ThreadPoolExecutor(config.streams) as streams:
-        while (raw := read(asked)) is not None:
-            message = decoder.decode(raw)
-            if isinstance(message, Call):
-                streams.submit(run, message)
-            else:
-                say(Resident(message.id, psutil.Process().memory_info().rss))
-    session.close()
+    engines, decoder = Engines(say), msgspec.msgpack.Decoder(ToEngine)
+    while (raw := read(asked)) is not None:
+        engines.do(decoder.decode(raw))
+    engines.close()
 
 
 if __name__ == "__main__":

@@ -59,7 +59,12 @@ def test_nothing_is_started_without_an_image(says: Path, tiny_store: Path, tmp_p
 
 @pytest.mark.parametrize(
     ("backend", "image"),
-    [("torch", "torch"), ("torch-compiled", "torch"), ("torchscript", "torch"), ("deepsparse", "deepsparse")],
+    [
+        ("torch", "torch"),
+        ("torch-compiled", "torch"),
+        ("transformers-longest", "transformers"),
+        ("deepsparse", "deepsparse"),
+    ],
 )
 def test_an_image_serves_all_backends_of_its_engine(backend: str, image: str) -> None:
     assert image_of(backend) == f"paretoserve:{image}"

@@ -1,6 +1,7 @@
 """What every step must keep to: one line per step, as a recipe spells it."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field, replace
@@ -35,7 +36,9 @@ class Run:
         self.told.clear()
         words = [recipe, self.checkpoint, self.data, self.work, self.seed]
         command = [sys.executable, "-m", "tests.recipes.steps.process", *map(str, words)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        # Threads of such small products wait for each other most of the time.
+        env = os.environ | {"OMP_NUM_THREADS": "1"}
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as process:
             assert process.stdin is not None
             assert process.stdout is not None
             for line in process.stdout:
