@@ -36,6 +36,8 @@ class Campaign:
     """Mean pause of a user between an answer and the next request."""
     timeout_s: float = 10.0
     """Longest wait for a connection, and for each read of an answer."""
+    ramp_s: float = 2.0
+    """How long it takes to go from one level to the next, whatever the step."""
     settle_s: float = 2.0
     """Discarded at the start of a level; never less than three mean think times."""
     min_dwell_s: float = 6.0
@@ -57,8 +59,8 @@ class Campaign:
             raise LoadTestError("Levels are numbers of users, such as 1,2,4,8, or the word auto.")
         if not 1 <= self.first_users <= self.max_users:
             raise LoadTestError("Give numbers of users with 1 <= first_users <= max_users.")
-        if self.think_time_s < 0 or self.timeout_s <= 0 or self.settle_s < 0:
-            raise LoadTestError("Give a positive timeout_s, and no negative time.")
+        if self.think_time_s < 0 or self.timeout_s <= 0 or self.ramp_s <= 0 or self.settle_s < 0:
+            raise LoadTestError("Give a positive timeout_s and ramp_s, and no negative time.")
         if not 0 < self.min_dwell_s <= self.max_dwell_s:
             raise LoadTestError("Give dwell times with 0 < min_dwell_s <= max_dwell_s.")
 

@@ -68,8 +68,7 @@ class Staircase(LoadTestShape):
         levels = self.workload.campaign.levels
         planned = None if levels == "auto" else len(levels)
         self.outputs.emit(LevelStarted(len(self._done), self._users, planned))
-        # Every step takes about two seconds, whatever its size.
-        return self._users, max(1.0, abs(self._users - previous) / 2)
+        return self._users, max(1.0, abs(self._users - previous) / self.workload.campaign.ramp_s)
 
     def _measure(self, users: int) -> LevelResult:
         campaign = self.workload.campaign

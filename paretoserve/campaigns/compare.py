@@ -42,6 +42,8 @@ class Load:
     max_dwell_s: float = 15.0
     first_users: int = 1
     """Where `auto` begins."""
+    ramp_s: float = 2.0
+    """From one level to the next."""
     settle_s: float = 2.0
     """Discarded at the start of a level."""
 
@@ -113,6 +115,7 @@ def _measure(
             min_dwell_s=comparison.load.min_dwell_s,
             max_dwell_s=comparison.load.max_dwell_s,
             first_users=comparison.load.first_users,
+            ramp_s=comparison.load.ramp_s,
             settle_s=comparison.load.settle_s,
             client_cpus=client_cores,
         )

@@ -23,6 +23,7 @@ def test_campaign_survives_the_way_to_the_generator(levels: Any) -> None:
         ({"levels": ()}, "numbers of users"),
         ({"levels": (0, 1)}, "numbers of users"),
         ({"think_time_s": -1.0}, "no negative time"),
+        ({"ramp_s": 0.0}, "positive timeout_s and ramp_s"),
         ({"first_users": 0}, "1 <= first_users <= max_users"),
         ({"first_users": 9, "max_users": 8}, "1 <= first_users <= max_users"),
         ({"min_dwell_s": 9.0, "max_dwell_s": 8.0}, "min_dwell_s <= max_dwell_s"),
