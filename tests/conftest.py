@@ -28,10 +28,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_environments_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Which interpreter runs a backend must not depend on what whoever runs the tests has made."""
+def _nothing_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Which interpreter runs a backend, and which engine is chosen, must not depend on what whoever runs the tests has
+    made and measured."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PARETOSERVE_ENVS", str(tmp_path_factory.mktemp("no-environments")))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("no-cache")))
         yield
 
 

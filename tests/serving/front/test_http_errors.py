@@ -17,6 +17,7 @@ EXPECTED = {
     "ParetoServeError": 500,
     "BackendError": 500,
     "GoldenMismatch": 500,
+    "RecipeError": 500,
     "EnvironmentUnavailable": 500,
     "StoreError": 500,
     "DamagedArtifact": 500,
