@@ -1,11 +1,15 @@
 """What holds for all tests."""
 
 import fcntl
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+# Before anybody imports torch: two tests run at a time, and threads that wait for each other do so at full speed.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 BuiltOnce = Callable[[str, Callable[[Path], Path]], Path]
 

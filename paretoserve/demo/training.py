@@ -63,6 +63,8 @@ def train(
 
     What is in `work` survives a kill: started again, the training goes on from there.
     """
+    # A second thread gains little on matrices this small, and where a core is taken the two wait for each other.
+    torch.set_num_threads(1)
     model = _new_model(tokenizer.get_vocab_size(), layers)
     settings = TrainingSettings(
         steps=len(train_examples) // BATCH, learning_rate=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01

@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 from paretoserve.demo.run import DEV_EXAMPLES, FEW_LAYERS, LAYERS, TRAIN_STEPS
 from paretoserve.demo.task import Example, examples
@@ -25,7 +24,6 @@ def test_the_dense_model_learns_the_task_and_one_layer_cannot(
         model = train(tokenizer, train_examples, layers, tmp_path / str(layers), lambda what, part: None)
         return evaluate(model, tokenizer, dev_examples)
 
-    torch.set_num_threads(1)  # a second one would wait for the other tests
     dense, shallow = accuracy(LAYERS), accuracy(FEW_LAYERS)
     assert dense >= 0.95
     assert shallow <= dense - 0.1
