@@ -33,7 +33,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --progress-bar off --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: setup ## Train a small model, build variants, load each until it throttles, report (about 3 minutes)
+demo: setup ## Train a small model, build variants, load each until it throttles, report (about 4 minutes)
 	$(BIN)/paretoserve demo
 
 test: setup check ## Check, and run the quick tests: nearly all (about 6 minutes)
