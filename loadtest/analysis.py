@@ -6,11 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import isotonic_regression
 
+from loadtest.cliff import is_cliff
 from loadtest.errors import LoadTestError
 from loadtest.levels import LevelResult
-
-_CLIFF_SHARE = 0.2
-_PRECISION = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def throttling_threshold(levels: Sequence[LevelResult], reject_threshold: float 
     if first == 0:
         return Threshold(None, (None, users[0]), f"< {users[0]}")
     good, bad = users[first - 1], users[first]
-    if fit[first] > _CLIFF_SHARE and bad - good > max(1.0, _PRECISION * good):
+    if is_cliff(good, bad, fit[first]):
         return Threshold(None, (good, bad), f"{good}\N{EN DASH}{bad}")
     crossing = float(np.interp(reject_threshold, fit[first - 1 : first + 1], (good, bad)))
     return Threshold(crossing, (good, bad), f"{crossing:.0f}")

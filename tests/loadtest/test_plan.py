@@ -3,6 +3,7 @@ from typing import Literal
 
 import pytest
 
+from loadtest.analysis import throttling_threshold
 from loadtest.levels import LevelResult
 from loadtest.plan import levels_between, next_level
 from loadtest.settings import Campaign
@@ -33,7 +34,8 @@ def test_given_levels_end_once_more_than_half_is_rejected() -> None:
 @pytest.mark.parametrize(
     ("limit", "visited"),
     [
-        (20, [1, 2, 4, 8, 16, 32, 20, 24, 28]),
+        (20, [1, 2, 4, 8, 16, 32, 20, 24]),
+        (28, [1, 2, 4, 8, 16, 32, 20, 24, 28]),
         (2, [1, 2, 4, 3]),
         (1, [1, 2]),
         (0, [1]),
@@ -41,6 +43,15 @@ def test_given_levels_end_once_more_than_half_is_rejected() -> None:
 )
 def test_auto_doubles_until_it_throttles_and_then_looks_between(limit: int, visited: list[int]) -> None:
     assert _visited("auto", limit) == visited
+
+
+def test_auto_looks_closer_where_rejections_set_in_like_a_cliff() -> None:
+    """Everything is answered up to 17 users, and beyond half of it is rejected."""
+    campaign, done = Campaign("http://127.0.0.1:1", Path("bodies")), list[LevelResult]()
+    while (users := next_level(campaign, done)) is not None:
+        done.append(level(users, 0.5 if users > 17 else 0.0))
+    assert [result.users for result in done] == [1, 2, 4, 8, 16, 32, 20, 17, 18]
+    assert throttling_threshold(done).users is not None
 
 
 def test_auto_ends_at_the_most_users_allowed() -> None:
