@@ -23,6 +23,9 @@ TEXTS_PER_REQUEST = 20
 LOAD = Load(min_dwell_s=2.5, max_dwell_s=4.5, first_users=4, ramp_s=0.5, settle_s=0.5)
 # Longer than the stalls of a machine that does something else meanwhile.
 QUEUE_DEADLINE_S = 0.2
+CANDIDATES = ("dense@transformers", "dense@onnxruntime", "int8@onnxruntime", "layers-1@onnxruntime")
+# Artifacts for the candidates alone; more would be built and measured for nothing.
+BACKENDS = {"dense": ("torch", "onnxruntime"), "int8": ("onnxruntime",), "layers-1": ("onnxruntime",)}
 
 
 def run_demo(out: Path, levels: Levels, train_steps: int = TRAIN_STEPS) -> Report:
