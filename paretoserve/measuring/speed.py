@@ -21,7 +21,7 @@ from serving.cpu_plan import usable_cores
 USUAL_LENGTHS = (9, 11, 13, 16, 19, 21, 24, 28, 31, 34, 39, 45)
 
 # While an artifact is built there is time: DeepSparse compiles a large model for minutes.
-BUILDING_S = 900.0
+BUILDING_S = 300.0
 
 
 def measured_speed(
