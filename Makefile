@@ -36,7 +36,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: setup ## Train a small model, build variants, load each until it throttles, report (about 4 minutes)
 	$(BIN)/paretoserve demo
 
-test: setup check ## Check, and run the quick tests: nearly all (about 6 minutes)
+test: setup check ## Check, and run the quick tests: nearly all
 	$(PYTEST)
 
 test-all: setup check ## Check, and run all tests but those of the images; makes an environment for each engine
