@@ -154,8 +154,6 @@ def main() -> None:
         except ParetoServeError as exc:
             outcome = Failure(type(exc).__name__, str(exc))
         line.write(msgspec.json.encode(outcome) + b"\n")
-    # Past the engines' own clearing up, in which some hang.
-    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -112,6 +112,15 @@ def _dimensions(shape: ov.PartialShape) -> tuple[int | None, ...]:
     return () if shape.rank.is_dynamic else tuple(n.get_length() if n.is_static else None for n in shape)
 
 
+def _prepare_conversion_of_arrays() -> None:
+    """Convert a first array before there are threads.
+
+    What the conversion needs is set up on first use, under a lock of C++ that is taken while the interpreter's lock is
+    let go: two threads that make the first calls at once wait for each other for ever.
+    """
+    ov.Tensor(np.zeros(1, np.int64))
+
+
 def open_session(artifact: ArtifactFile, placement: Placement) -> OpenVinoSession:
     precision = artifact.precision
     if precision not in _FLOAT_PRECISION:
@@ -122,6 +131,7 @@ def open_session(artifact: ArtifactFile, placement: Placement) -> OpenVinoSessio
         "INFERENCE_NUM_THREADS": str(placement.streams * placement.threads),
         "ENABLE_CPU_PINNING": "NO",
     }
+    _prepare_conversion_of_arrays()
     try:
         compiled = ov.Core().compile_model(artifact.path, "CPU", config)
     except RuntimeError as exc:

@@ -60,6 +60,14 @@ def test_longer_requests_lengthen_the_wait() -> None:
     assert longer.estimated_wait_s() == pytest.approx(COST.seconds(51))
 
 
+def test_where_each_request_has_a_call_of_its_own_its_length_does_not_count() -> None:
+    apart = Gate(100, 1000.0)
+    apart.calibrate(Cost(0.0, 0.01), call_tokens=1, streams=1)
+    apart.answered(100)
+    fill(apart, 2)
+    assert apart.estimated_wait_s() == pytest.approx(0.02)
+
+
 def test_a_variant_that_was_not_measured_learns_from_its_first_call() -> None:
     unknown = Gate(100, 1000.0)
     unknown.calibrate(Cost(), call_tokens=1, streams=1)

@@ -25,11 +25,11 @@ def test_each_request_has_a_call_of_its_own_with_all_of_its_texts() -> None:
     assert [batch.tokens for batch in batches] == [10, 120, 10, 10]
 
 
-def test_a_reply_counts_as_one_call_whatever_its_length() -> None:
+def test_a_reply_tells_the_tokens_of_all_texts_of_its_request() -> None:
     bench = Bench(ApartHandler())
     bench.streams.put(job(1, 11, 12, tokens=50))
     replies, _ = bench.until_batches(1)
-    assert replies[1].tokens == 1
+    assert replies[1].tokens == 100
 
 
 def test_who_is_cancelled_or_too_late_takes_nobody_s_call() -> None:

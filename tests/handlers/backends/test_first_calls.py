@@ -1,0 +1,57 @@
+"""The first calls of several threads at once, in processes in which an engine has not been called before."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.handlers.variants import build_tiny
+
+FILES = {"onnxruntime": "model.onnx", "openvino": "model.xml"}
+
+# With the interpreter's lock handed on as often as can be, an engine that deadlocks does so in one process of two.
+PROCESSES = 6
+
+CALL_AT_ONCE = """
+import os, sys, threading
+from pathlib import Path
+
+import numpy as np
+
+from handlers.backends.base import ArtifactFile, Placement
+from handlers.backends.catalogue import open_session
+from handlers.tokens.packing import Tokens, pack
+
+backend, file = sys.argv[1:]
+session = open_session(backend, ArtifactFile(Path(file), "fp32"), Placement(streams=2))
+batch = pack([[Tokens(np.full(5, 2), np.zeros(5, np.int64))]], session.info.width_step)
+together = threading.Barrier(8)
+
+def call():
+    together.wait()
+    session.run(batch)
+
+threads = [threading.Thread(target=call) for _ in range(together.parties)]
+sys.setswitchinterval(1e-6)
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+os._exit(0)
+"""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    (dense,) = build_tiny(tmp_path_factory.mktemp("variants"), "dense", backends=tuple(FILES))
+    return {backend: dense / file for backend, file in FILES.items()}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("backend", FILES)
+def test_the_first_calls_of_several_threads_do_not_wait_for_each_other(files: Mapping[str, Path], backend: str) -> None:
+    for _ in range(PROCESSES):
+        command = [sys.executable, "-c", CALL_AT_ONCE, backend, str(files[backend])]
+        subprocess.run(command, check=True, timeout=30)
