@@ -1,7 +1,9 @@
-"""`paretoserve serve`. Defaults are those of `Settings`."""
+"""`paretoserve serve`. Its options are the fields of `Settings`, called like them but without units."""
 
+import re
 import sys
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Annotated
 
 import typer
@@ -40,6 +42,7 @@ DrainTimeout = Annotated[float, typer.Option(min=0.0, help="Longest wait at the 
 
 
 def serve(
+    context: typer.Context,
     variant: Variants,
     name: Name = None,
     host: Host = DEFAULT.host,
@@ -63,24 +66,13 @@ def serve(
 
     Each option can be given as an environment variable, too: PARETOSERVE_QUEUE_DEADLINE is --queue-deadline.
     """
-    settings = Settings(
-        host=host,
-        port=port,
-        workers=workers,
-        streams=streams,
-        threads_per_stream=threads,
-        batch_tokens=batch_tokens,
-        max_queue=max_queue,
-        queue_deadline_s=queue_deadline,
-        max_body_bytes=max_body,
-        memory_limit_mib=memory_limit,
-        load_timeout_s=load_timeout,
-        hang_timeout_s=hang_timeout,
-        drain_timeout_s=drain_timeout,
-        log_format=log_format,
-        log_level=log_level,
-    )
+    settings = Settings(**{field.name: context.params[_option(field.name)] for field in fields(Settings)})
     _run(variant, name, None if server == "own" else server, settings)
+
+
+def _option(field: str) -> str:
+    """The parameter of `serve` that sets a field of `Settings`."""
+    return re.sub("_(s|bytes|mib|per_stream)$", "", field)
 
 
 def _run(variants: list[str], name: str | None, unless_named: str | None, settings: Settings) -> None:
