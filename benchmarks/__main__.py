@@ -137,6 +137,42 @@ def against(
 
 
 @app.command()
+def fuzz(
+    requests: Annotated[int, typer.Option(min=1, help="How many cases are sent.")] = 200_000,
+    seed: Annotated[int, typer.Option(help="Makes the same cases again.")] = 0,
+    first: Annotated[int, typer.Option(help="Number of the first case, to send one again.")] = 0,
+    out: Out = RESULTS,
+) -> None:
+    """Spoiled requests of every kind. Exits with 1 if one is not answered as it should be, or leaves anything."""
+    from benchmarks.hostile.fuzz import Fuzz
+    from benchmarks.measures.fuzz import measure_fuzz
+
+    result, found = measure_fuzz(Fuzz(requests, seed, first=first))
+    _write(result, out)
+    for fault in found.faults:
+        errors.print(f"Case {fault.number} ({fault.kind}): {fault.what}", markup=False)
+    if found.faults or found.restarts or found.left:
+        errors.print(f"Restarts: {found.restarts}. Left: {', '.join(found.left) or 'nothing'}.", markup=False)
+        raise typer.Exit(1)
+
+
+@app.command()
+def soak(
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long it lasts.")] = 60.0,
+    settle: Annotated[float, typer.Option(help="Minutes at the start that do not count: caches fill.")] = 10.0,
+    kill_every: Annotated[float | None, typer.Option(help="Kill a worker every so many seconds.")] = None,
+    out: Out = RESULTS,
+) -> None:
+    """Good and bad traffic for a long time: memory, descriptors, threads and child processes."""
+    from benchmarks.hostile.soak import Soak
+    from benchmarks.measures.soak import measure_soak
+
+    result = measure_soak(Soak(60 * minutes, 60 * settle, kill_every_s=kill_every))
+    _write(result, out)
+    console.print_json(data=result.summary)
+
+
+@app.command()
 def report() -> None:
     """Write docs/performance.md from the results."""
     from benchmarks.report import PAGE, write_page

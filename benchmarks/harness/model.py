@@ -13,7 +13,19 @@ from recipes.data.rows import load_data
 
 CHECKPOINT = SHARED / "checkpoints" / "sst2-minilm"
 STORE = RUNS / "store"
-LAYERS, WIDTH, HEADS, UNITS = 6, 384, 12, 1536
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """The shape of a model with random weights."""
+
+    layers: int
+    width: int
+    heads: int
+    units: int
+
+
+BENCHMARK, TINY = Size(6, 384, 12, 1536), Size(1, 32, 2, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +50,24 @@ def benchmark_model() -> BenchmarkModel:
     """The fine-tuned checkpoint beside the repository, or one of the same shape with random weights."""
     if CHECKPOINT.is_dir():
         return BenchmarkModel("sst2-minilm", CHECKPOINT, "sst2-minilm: BERT, 6 layers, 384 wide, fine-tuned on SST-2")
-    checkpoint = RUNS / "checkpoints" / "random-minilm"
+    return _random_model("random-minilm", BENCHMARK)
+
+
+def tiny_model() -> BenchmarkModel:
+    """One whose answers cost next to nothing, for measures of everything else."""
+    return _random_model("random-tiny", TINY)
+
+
+def _random_model(name: str, size: Size) -> BenchmarkModel:
+    checkpoint = RUNS / "checkpoints" / name
     if not (checkpoint / TOKENIZER_FILE).is_file():  # what is written last
-        make_random_checkpoint(checkpoint)
-    return BenchmarkModel("random-minilm", checkpoint, "BERT, 6 layers, 384 wide, random weights: for timing only")
+        make_random_checkpoint(checkpoint, size)
+    source = f"BERT, {size.layers} layers, {size.width} wide, random weights: for timing only"
+    return BenchmarkModel(name, checkpoint, source)
 
 
-def make_random_checkpoint(folder: Path) -> None:
-    """A classifier of the benchmark's shape with random weights, the same every time, and a tokenizer that fits."""
+def make_random_checkpoint(folder: Path, size: Size = BENCHMARK) -> None:
+    """A classifier of this size with random weights, the same every time, and a tokenizer that fits."""
     # Only where there is no checkpoint are torch and the demo's tokenizer needed.
     import torch
 
@@ -56,10 +78,10 @@ def make_random_checkpoint(folder: Path) -> None:
     tokenizer = train_tokenizer(load_sentences().texts)
     config = EncoderShape(
         vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=WIDTH,
-        head_size=WIDTH // HEADS,
-        heads=(HEADS,) * LAYERS,
-        units=(UNITS,) * LAYERS,
+        hidden_size=size.width,
+        head_size=size.width // size.heads,
+        heads=(size.heads,) * size.layers,
+        units=(size.units,) * size.layers,
         labels=LABELS,
     )
     with torch.random.fork_rng(devices=[]):
