@@ -157,6 +157,21 @@ def fuzz(
 
 
 @app.command()
+def hostile(
+    rounds: Rounds = 3,
+    seconds: Seconds = 8.0,
+    only: Annotated[list[str] | None, typer.Option(help="Bodies to send; may be given several times.")] = None,
+    out: Out = RESULTS,
+) -> None:
+    """Sixteen ordinary clients beside one that sends the most expensive legal bodies without pause."""
+    from benchmarks.measures.hostile import measure_hostile
+
+    result = measure_hostile(rounds, seconds, only or ())
+    _write(result, out)
+    console.print_json(data=result.summary)
+
+
+@app.command()
 def soak(
     minutes: Annotated[float, typer.Option(min=0.1, help="How long it lasts.")] = 60.0,
     settle: Annotated[float, typer.Option(help="Minutes at the start that do not count: caches fill.")] = 10.0,

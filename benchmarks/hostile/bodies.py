@@ -227,13 +227,17 @@ def _noise(dice: Random) -> Body:
     return Body(dice.randbytes(dice.choice((0, 1, 40, 5000))), {"content-type": kind})
 
 
+def _gzip(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)
+
+
 def _compressed(dice: Random, body: Body) -> Body:
     packed: dict[str, Callable[[bytes], bytes]] = {
-        "gzip": gzip.compress,
+        "gzip": _gzip,
         "deflate": zlib.compress,
         "br": bytes,
-        "gzip, gzip": gzip.compress,
-        "GZIP": gzip.compress,
+        "gzip, gzip": _gzip,
+        "GZIP": _gzip,
     }
     coding = dice.choice(list(packed))
     # A tenth of them unpack to far more than they are.

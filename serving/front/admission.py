@@ -29,7 +29,8 @@ class Gate:
         self._streams = 1
         self._cost = NO_COST
         self._slowness = 1.0
-        self._tokens_per_request: float | None = None
+        self._sizes = {bulk: _Average() for bulk in (False, True)}
+        self._bulk_share = 0.0
 
     def calibrate(self, cost: Cost, call_tokens: int, streams: int) -> None:
         """Start from a cost measured at warm-up, for `streams` calls at once of up to `call_tokens` tokens."""
@@ -41,16 +42,28 @@ class Gate:
             self._cost = Cost(busy_s)
         self._slowness += tuning.AVERAGE_WEIGHT * (busy_s / self._cost.layout_seconds(tokens) - self._slowness)
 
-    def answered(self, tokens: int) -> None:
-        """Learn how large requests are."""
-        known = self._tokens_per_request
-        self._tokens_per_request = tokens if known is None else known + tuning.AVERAGE_WEIGHT * (tokens - known)
+    def answered(self, tokens: int, bulk: bool = False) -> None:
+        """Learn how large requests are; `bulk`: it took several calls, of which others' wait is no part."""
+        self._sizes[bulk].add(tokens)
+        self._bulk_share += tuning.AVERAGE_WEIGHT * (bulk - self._bulk_share)
 
     def estimated_wait_s(self) -> float:
         """Seconds until a stream is free for a request that comes now."""
         # Where each request has a call of its own, calls of one token are counted.
-        per_request = max(1.0, self._tokens_per_request or 0.0) if self._call_tokens > 1 else 1.0
-        tokens = self.in_flight * per_request
+        if self._call_tokens == 1:
+            return self._seconds(self.in_flight)
+        bulk = self._bulk_share
+        others = self.in_flight * (1 - bulk) * self._sizes[False].value
+        wait_s = self._seconds(others)
+        if not bulk:
+            return wait_s
+        # Bulk has a share of the calls; what is bulk itself waits for all.
+        everything_s = self._seconds(others + self.in_flight * bulk * self._sizes[True].value)
+        shared_s = min(everything_s, wait_s * tuning.BULK_EVERY / (tuning.BULK_EVERY - 1))
+        return bulk * everything_s + (1 - bulk) * shared_s
+
+    def _seconds(self, tokens: float) -> float:
+        """What so many tokens take in full calls, and one that is not full."""
         full_calls, rest = divmod(tokens, self._call_tokens)
         seconds = full_calls * self._cost.layout_seconds(self._call_tokens)
         if rest:
@@ -73,6 +86,21 @@ class Gate:
         self.in_flight -= 1
         if not self.in_flight:
             self.idle.set()
+
+
+class _Average:
+    """Tokens of a request, lately; 1 before there was any."""
+
+    def __init__(self) -> None:
+        self._known: float | None = None
+
+    @property
+    def value(self) -> float:
+        return max(1.0, self._known or 0.0)
+
+    def add(self, tokens: int) -> None:
+        known = self._known
+        self._known = tokens if known is None else known + tuning.AVERAGE_WEIGHT * (tokens - known)
 
 
 def _refused(reason: Refusal, too_long_s: float) -> Refused:

@@ -94,7 +94,7 @@ class ServedVariant:
             self._gate.leave()
             self.metrics.in_flight_requests.dec()
         if not reply.error:
-            self._gate.answered(reply.tokens)
+            self._gate.answered(reply.tokens, reply.bulk)
         if ask.isolated and reply.error not in (Overloaded.__name__, DeadlineExceeded.__name__):
             self._quarantine.acquit(ask)
         return reply

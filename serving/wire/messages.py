@@ -70,7 +70,10 @@ class Timings(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Reply(msgspec.Struct, tag="reply", array_like=True):
-    """An answer, or the name and message of the error that came instead."""
+    """An answer, or the name and message of the error that came instead.
+
+    `bulk`: its texts did not fit into one call of the engine.
+    """
 
     id: int
     body: bytes = b""
@@ -82,6 +85,7 @@ class Reply(msgspec.Struct, tag="reply", array_like=True):
     error: str = ""
     message: str = ""
     retry_after_s: float = 0.0
+    bulk: bool = False
 
 
 class BatchDone(msgspec.Struct, tag="batch", array_like=True):

@@ -15,7 +15,7 @@ from serving.wire.messages import Reply, Timings
 class Job:
     """One request.
 
-    `isolated`: was running when a worker died; batch it alone.
+    `isolated`: was running when a worker died; batch it alone. `bulk`: its texts do not fit into one call.
 
     `results` has one entry per text, filled as batches come back; a job is `done` once its reply is made. From the
     moment its first text is `taken` to the engine it does not expire any more: its other texts may need further calls.
@@ -26,6 +26,7 @@ class Job:
     expires: float
     arrived: float
     isolated: bool = False
+    bulk: bool = False
     cancelled: bool = False
     done: bool = False
     prepared: Prepared | None = None
@@ -86,7 +87,8 @@ def jobs_of(texts: Sequence[QueuedText]) -> list[Job]:
 
 def answer_reply(job: Job, answer: Answer) -> Reply:
     tokens = sum(map(len, job.prepared.windows)) if job.prepared else 0
-    return Reply(job.id, answer.body, answer.content_type, answer.json_length, answer.truncated, job.timings, tokens)
+    parts = answer.body, answer.content_type, answer.json_length, answer.truncated
+    return Reply(job.id, *parts, job.timings, tokens, bulk=job.bulk)
 
 
 def error_reply(job: Job, error: ParetoServeError) -> Reply:

@@ -14,6 +14,7 @@ from handlers.backends.base import Logits
 from handlers.handler import Answer, Handler
 from handlers.tokens.packing import Tokens
 from model_store.errors import BackendError, ParetoServeError
+from serving import tuning
 from serving.batching.arrange import lay_out
 from serving.batching.batcher import Picked, next_batch, next_padded_batch
 from serving.batching.padded_cost import PaddedCost
@@ -55,6 +56,9 @@ class Streams:
         self._batch_tokens = batch_tokens if handler.batches else 1
         self._deliver = deliver
         self._queue: list[QueuedText] = []
+        # Texts of requests that take several calls: a call in so many is theirs while others wait.
+        self._bulk: list[QueuedText] = []
+        self._calls_since_bulk = tuning.BULK_EVERY
         self._isolated: list[list[QueuedText]] = []
         self._changed = threading.Condition()
         self._running = 0
@@ -70,9 +74,12 @@ class Streams:
     def put(self, job: Job) -> None:
         """Queue a prepared job. Called from any thread."""
         queued = texts_of(job)
+        job.bulk = len(queued) > 1 and self._shares_calls and sum(map(_tokens, queued)) > self._batch_tokens
         with self._changed:
             if job.isolated:
                 self._isolated.append(queued)
+            elif job.bulk:
+                self._bulk += queued
             else:
                 self._queue += queued
             self._changed.notify()
@@ -80,7 +87,7 @@ class Streams:
     def queued(self) -> tuple[int, int]:
         """How many requests and tokens wait."""
         with self._changed:
-            texts = [*self._queue, *itertools.chain.from_iterable(self._isolated)]
+            texts = [*self._queue, *self._bulk, *itertools.chain.from_iterable(self._isolated)]
             return len({text.job.id for text in texts}), sum(text.tokens for text in texts)
 
     def close(self) -> None:
@@ -125,7 +132,11 @@ class Streams:
         """What a free stream may take from now: an isolated job once all other streams are idle, before all others."""
         if self._isolated:
             return None if self._running else self._isolated[0]
-        return self._queue if self._queue and not self._running_isolated else None
+        if self._running_isolated:
+            return None
+        if self._bulk and (not self._queue or self._calls_since_bulk + 1 >= tuning.BULK_EVERY):
+            return self._bulk + self._queue
+        return self._queue or None
 
     def _pick(self, queue: list[QueuedText], now: float) -> Picked[QueuedText]:
         if self._handler.batches and not self._shares_calls:
@@ -138,12 +149,17 @@ class Streams:
         return picked
 
     def _leave(self, queue: list[QueuedText], left: list[QueuedText]) -> None:
-        if queue is self._queue:
-            self._queue = left
-        else:
+        if self._isolated and queue is self._isolated[0]:
             self._running_isolated = True
             self._isolated[:1] = [left] if left else []
-        if left or self._queue:
+        elif queue is self._queue:
+            self._queue = left
+            self._calls_since_bulk += 1
+        else:
+            self._bulk = [text for text in left if text.job.bulk]
+            self._queue = [text for text in left if not text.job.bulk]
+            self._calls_since_bulk = 0
+        if left or self._queue or self._bulk:
             self._changed.notify()
 
     def _serve(self, picked: Picked[QueuedText], jobs: list[Job], started: float) -> list[Reply | BatchDone]:
@@ -200,6 +216,10 @@ class Streams:
         if isinstance(job.results[0], Answer):
             return job.results[0]
         return self._handler.finish(job.prepared, [one for one in job.results if isinstance(one, np.ndarray)])
+
+
+def _tokens(text: QueuedText) -> int:
+    return text.tokens
 
 
 def _next_request(queue: Sequence[QueuedText], now: float) -> Picked[QueuedText]:

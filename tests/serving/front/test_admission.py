@@ -68,6 +68,26 @@ def test_where_each_request_has_a_call_of_its_own_its_length_does_not_count() ->
     assert apart.estimated_wait_s() == pytest.approx(0.02)
 
 
+def test_requests_of_many_calls_add_no_more_than_their_share_to_the_wait_of_others() -> None:
+    mixed = gate()
+    for _ in range(200):
+        mixed.answered(50)
+    fill(mixed, 4)
+    alone_s = mixed.estimated_wait_s()
+    mixed.answered(100_000, bulk=True)
+    for _ in range(100):
+        mixed.answered(50)
+    assert alone_s <= mixed.estimated_wait_s() <= 1.3 * alone_s
+
+
+def test_where_all_requests_take_many_calls_all_of_them_are_waited_for() -> None:
+    bulk = gate()
+    for _ in range(200):
+        bulk.answered(1000, bulk=True)
+    fill(bulk, 3)
+    assert bulk.estimated_wait_s() == pytest.approx(30 * COST.layout_seconds(100), rel=0.01)
+
+
 def test_a_variant_that_was_not_measured_learns_from_its_first_call() -> None:
     unknown = Gate(100, 1000.0)
     unknown.calibrate(Cost(), call_tokens=1, streams=1)

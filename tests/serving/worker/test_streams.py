@@ -166,6 +166,18 @@ def test_texts_of_one_request_split_over_batches_are_answered_once_and_in_order(
     assert replies[1].timings.infer_s == pytest.approx(batches[1].infer_s + batches[2].infer_s)
 
 
+def test_while_others_wait_a_request_of_many_calls_has_every_fifth_of_them(bench: Bench) -> None:
+    bench.hold()
+    bench.streams.put(job(1, *range(100, 106), tokens=100))
+    for number in range(2, 10):
+        bench.streams.put(job(number, tokens=100))
+    replies, _ = bench.until_batches(15)
+    order = [number for (number,) in bench.handler.batched]
+    assert order == [0, 100, 2, 3, 4, 5, 101, 6, 7, 8, 9, 102, 103, 104, 105]
+    assert body(replies[1]) == [*range(100, 106)]
+    assert [reply.bulk for _, reply in sorted(replies.items())] == [False, True, *[False] * 8]
+
+
 def test_a_failing_batch_fails_only_the_requests_in_it() -> None:
     bench = Bench(EchoHandler(bad=2))
     bench.hold()
