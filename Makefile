@@ -18,7 +18,7 @@ IMAGES := onnxruntime openvino torch transformers deepsparse torchserve load
 # What the container engine needs to build, e.g. --network host.
 export DOCKER_BUILD ?=
 
-.PHONY: help setup demo test test-all images test-images bench check format clean
+.PHONY: help setup demo test test-all fuzz soak images test-images bench check format clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,14 @@ test: setup check ## Check, and run the quick tests: nearly all
 test-all: setup check ## Check, and run all tests but those of the images; makes an environment for each engine
 	$(BIN)/python -m tests.environments
 	$(PYTEST) -m 'not images' --environments
+
+fuzz: setup ## Send 200 000 spoiled requests to a server, and look for what is read wrongly (about FUZZ_MINUTES minutes)
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest --numprocesses 2 --timeout 1800 tests/properties
+	$(BIN)/python -m benchmarks fuzz
+
+soak: setup ## One hour of good and bad traffic: does a server grow? Then ten minutes in which its worker is killed
+	$(BIN)/python -m benchmarks soak
+	$(BIN)/python -m benchmarks soak --minutes 10 --settle 2 --kill-every 20
 
 images: ## Build the images paretoserve:BACKEND and paretoserve:load
 	for name in $(IMAGES); do docker build $(DOCKER_BUILD) -f docker/Dockerfile.$$name -t paretoserve:$$name . || exit 1; done

@@ -1,13 +1,14 @@
 """`docs/performance.md`, rendered from what the benchmarks left behind; no figure in it is typed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from benchmarks.harness.places import RESULTS, ROOT
-from benchmarks.harness.results import Result, spread_text
+from benchmarks.harness.results import Result, markdown_table, spread_text
+from benchmarks.hostile.sections import fuzz_section, hostile_section, soak_section
 
 PAGE = ROOT / "docs" / "performance.md"
 
@@ -54,11 +55,6 @@ def _value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
 def _overhead(result: Result) -> str:
     head = (
         "Engine",
@@ -82,7 +78,7 @@ def _overhead(result: Result) -> str:
     return (
         "The engine alone runs the same sentences in the same minute on the same core, tokenized beforehand. The best "
         "order is known to nobody who has to answer requests as they come. With one client, engine and server take "
-        "turns of 40 sentences, and each sentence is compared with itself.\n\n" + _table(head, rows)
+        "turns of 40 sentences, and each sentence is compared with itself.\n\n" + markdown_table(head, rows)
     )
 
 
@@ -109,7 +105,7 @@ def _overload(result: Result) -> str:
     return (
         "An open loop: requests arrive at random, whether or not others are answered. Capacity is what 16 clients "
         "that wait for their answers got just before. In time is within the queue deadline, as the client sees it.\n\n"
-        + _table(head, rows)
+        + markdown_table(head, rows)
     )
 
 
@@ -124,7 +120,7 @@ def _kills(result: Result) -> str:
         f"{one['slowest_answer_s']:.2f} s",
         f"{min(again):.1f}-{max(again):.1f} s" if again else "none",
     )
-    return "`kill -9` of the only worker, again and again, under load.\n\n" + _table(head, [row])
+    return "`kill -9` of the only worker, again and again, under load.\n\n" + markdown_table(head, [row])
 
 
 def _cores(result: Result) -> str:
@@ -132,14 +128,14 @@ def _cores(result: Result) -> str:
         ("requests/s", spread_text(result.summary["requests_per_s"])),
         ("requests per second of processor time", spread_text(result.summary["requests_per_cpu_s"])),
     ]
-    return "The load client shares the second core, which takes a little of it.\n\n" + _table(
+    return "The load client shares the second core, which takes a little of it.\n\n" + markdown_table(
         ("Two cores to one", "ratio"), rows
     )
 
 
 def _front(result: Result) -> str:
     rows = [(connections, spread_text(one, 0)) for connections, one in result.summary.items()]
-    return "The HTTP front on one core with a worker behind it that answers at once.\n\n" + _table(
+    return "The HTTP front on one core with a worker behind it that answers at once.\n\n" + markdown_table(
         ("Connections", "requests/s"), rows
     )
 
@@ -163,7 +159,7 @@ def _peers(result: Result) -> str:
     return (
         f"{spread_text(summary['ratio_to_fastest_peer'])} times the requests a second of the fastest of them in the "
         "same round. All serve the same ONNX file with the same settings of the engine, tokenizer and sentences on one "
-        f"core to closed-loop clients on another.\n\n{_table(head, rows)}{skipped}"
+        f"core to closed-loop clients on another.\n\n{markdown_table(head, rows)}{skipped}"
     )
 
 
@@ -184,7 +180,7 @@ def _start(result: Result) -> str:
     ]
     return (
         "Imports, loading with each split of the cores, golden inputs, and what is measured of the engine. Memory is "
-        "that of the worker's process.\n\n" + _table(head, rows)
+        "that of the worker's process.\n\n" + markdown_table(head, rows)
     )
 
 
@@ -204,9 +200,9 @@ def _containers(result: Result) -> str:
     return (
         "Both servers run at once on the same core and are asked in turns. A start is from `docker run` to the first "
         "200 of `/ping`, on all cores.\n\n"
-        + _table(("Engine", "start", "requests/s in the container", "of the same outside"), rows)
+        + markdown_table(("Engine", "start", "requests/s in the container", "of the same outside"), rows)
         + "\n"
-        + _table(("Image", "over its base"), sizes)
+        + markdown_table(("Image", "over its base"), sizes)
     )
 
 
@@ -230,8 +226,8 @@ def _sparse(result: Result) -> str:
     ]
     return (
         f"How much faster DeepSparse is with 90 % of the weights pruned. {result.settings['model']}. The fixed shape "
-        f"is {result.settings['fixed']}.\n\n{_table(head, rows)}\n"
-        + _table(("Texts/s", "packed sentences", "fixed shape"), speeds)
+        f"is {result.settings['fixed']}.\n\n{markdown_table(head, rows)}\n"
+        + markdown_table(("Texts/s", "packed sentences", "fixed shape"), speeds)
     )
 
 
@@ -251,7 +247,7 @@ def _against(result: Result) -> str:
     return (
         f"Commit {old} against {new} in alternating pairs, each with its own code, on the same variant. Old and new "
         "are medians; the ratio and its interval are of the pairs (Hodges-Lehmann, Wilcoxon's signed ranks).\n\n"
-        + _table(head, rows)
+        + markdown_table(head, rows)
     )
 
 
@@ -260,6 +256,10 @@ _SECTIONS: dict[str, tuple[str, Callable[[Result], str]]] = {
     "peers": ("Beside other servers", _peers),
     "overload": ("Asked too much", _overload),
     "kills": ("Workers that die", _kills),
+    "hostile": ("Beside a hostile client", hostile_section),
+    "fuzz": ("Spoiled requests", fuzz_section),
+    "soak": ("An hour of good and bad traffic", soak_section),
+    "soak-kills": ("The same while a worker is killed again and again", soak_section),
     "cores": ("A second core", _cores),
     "front": ("The front", _front),
     "start": ("A start", _start),

@@ -79,3 +79,9 @@ def spread_text(figure: Mapping[str, float], digits: int = 2, unit: str = "") ->
 def ratios(numerators: Sequence[float], denominators: Sequence[float]) -> list[float]:
     """One ratio a round, of figures taken in that round: what the machine does from round to round cancels out."""
     return [above / below for above, below in zip(numerators, denominators, strict=True)]
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table whose first column is of names and whose others are of figures."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
