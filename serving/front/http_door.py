@@ -74,6 +74,20 @@ class Door:
     on_malformed: Callable[[], None]
     reserve: deque[Connection] = field(default_factory=deque)
 
+    def broken_bound(self, url: bytes, headers: list[tuple[bytes, bytes]], at_most_bytes: int) -> bytes | None:
+        """The answer to headers that overstep a bound, where they have `at_most_bytes`."""
+        settings, answers = self.settings, self.answers
+        if len(url) > settings.max_url_bytes:
+            return answers.url_too_long
+        if len(headers) > settings.max_header_count:
+            return answers.too_many_headers
+        # Counted only where they may be too large.
+        if at_most_bytes > settings.max_header_bytes:
+            size = len(url) + sum(len(name) + len(value) + 4 for name, value in headers)
+            if size > settings.max_header_bytes:
+                return answers.header_too_large
+        return None
+
     def let_into_reserve(self, connection: Connection) -> None:
         """The newest have their chance: of those that have asked nothing yet, the oldest makes room."""
         self.reserve.append(connection)

@@ -19,6 +19,7 @@ from serving.front.http_door import (
     LingeringTransport,
     is_health,
 )
+from serving.front.http_upgrade import head_without_upgrade, new_parser
 
 Phase = Literal["new", "headers", "body", "answering", "idle", "leaving"]
 
@@ -90,8 +91,8 @@ class BoundedProtocol(HttpToolsProtocol):
             if not self._is_deaf:
                 self._door.on_malformed()
                 self.refuse(self._door.answers.malformed)
-        except httptools.HttpParserUpgrade:
-            self._stay_with_http()
+        except httptools.HttpParserUpgrade as upgrade:
+            self._stay_with_http(bytes(data[upgrade.args[0] :]))
         else:
             if self._phase in ("headers", "body"):
                 self._see_whether_it_gets_on(len(data))
@@ -105,12 +106,15 @@ class BoundedProtocol(HttpToolsProtocol):
             answers = self._door.answers
             self.refuse(answers.url_too_long if is_url else answers.header_too_large)
 
-    def _stay_with_http(self) -> None:
-        """No other protocol is spoken here: the request is answered as if it had not asked, and is the last one."""
-        if self.cycle.response_complete:
-            self._linger()
-        else:
-            self.cycle.keep_alive, self._is_deaf = False, True
+    def _stay_with_http(self, rest: bytes) -> None:
+        """No other protocol is spoken here. The parser takes a body for that one: it begins again without the offer."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self.refuse(self._door.answers.malformed)
+            return
+        head = head_without_upgrade(method, self.url, self.parser.get_http_version(), self.headers)
+        self.parser = new_parser(self)
+        self._feed(head + rest)
 
     # What the parser calls.
 
@@ -131,6 +135,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return  # see `_stay_with_http`
         if broken := self._broken_bound():
             self._refuse_now(broken)
         is_small = self._length is not None and self._length <= SMALL_BODY_BYTES
@@ -148,20 +154,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.transport = cast("asyncio.Transport", LingeringTransport(self.transport, self.close))
 
     def _broken_bound(self) -> bytes | None:
-        """The answer to a request whose headers overstep a bound."""
-        settings, answers = self._door.settings, self._door.answers
-        if len(self.url) > settings.max_url_bytes:
-            return answers.url_too_long
-        if len(self.headers) > settings.max_header_count:
-            return answers.too_many_headers
-        # Counted only where they may be too large.
-        if self._unparsed + self._feeding > settings.max_header_bytes:
-            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-            if size > settings.max_header_bytes:
-                return answers.header_too_large
+        """The answer to a request that is not taken, whatever its route says."""
+        if broken := self._door.broken_bound(self.url, self.headers, self._unparsed + self._feeding):
+            return broken
         if self._in_reserve:
             self._door.leave_reserve(self)
-            return None if is_health(self.url) else answers.full
+            return None if is_health(self.url) else self._door.answers.full
         return None
 
     def _pipeline_another(self) -> None:
@@ -198,6 +196,8 @@ class BoundedProtocol(HttpToolsProtocol):
         cycle.message_event.set()
 
     def on_message_complete(self) -> None:
+        if self._phase != "body":
+            return  # see `_stay_with_http`
         cycle = self.cycle
         self._waited_s = 0.0
         if cycle.response_complete:
