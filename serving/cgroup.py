@@ -1,5 +1,6 @@
 """What the container was given: the limits that its control group states, in version 1 and 2 of the kernel's files."""
 
+import os
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -26,3 +27,8 @@ def memory_limit_bytes(cgroup: Path = CGROUP) -> int | None:
     v2, v1 = cgroup / "memory.max", cgroup / "memory" / "memory.limit_in_bytes"
     stated = next((file.read_text().strip() for file in (v2, v1) if file.is_file()), "max")
     return None if stated == "max" or int(stated) >= _NO_LIMIT else int(stated)
+
+
+def machine_memory_bytes() -> int:
+    """All the memory of the machine."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -7,6 +7,8 @@ Decision 16 says which of them were measured, how, and how to measure them again
 
 # Share of the queue deadline for the estimated wait: it is a mean, and the request's own call comes on top.
 WAIT_SHARE = 0.7
+# Share of the number in flight at the last refusal from which requests are looked at before they are read.
+NEAR_FULL = 0.5
 # Weight of the newest call in the moving averages of the gate: they remember some tens of calls.
 AVERAGE_WEIGHT = 0.05
 
@@ -71,6 +73,8 @@ STRANDED_S = 2.0
 
 # Memory.
 
+# Share of the memory that the bodies in the server may have in the front; the workers have copies of them.
+BODIES_SHARE = 1 / 8
 # MiB that the front needs: some 50 at its start, and what the system keeps on the container's account.
 FRONT_MIB = 128
 # MiB below which no limit of a worker goes: ONNX Runtime with six layers has 210.

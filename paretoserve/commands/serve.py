@@ -1,9 +1,11 @@
 """`paretoserve serve`. Its options are the fields of `Settings`, called like them but without units."""
 
 import re
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import fields
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -32,6 +34,15 @@ Threads = Annotated[int | None, typer.Option(min=1, help="Threads of each call o
 BatchTokens = Annotated[int, typer.Option(min=1, help="Most tokens in one call of the engine.")]
 MaxQueue = Annotated[int, typer.Option(min=1, help="Requests per variant in the server at once.")]
 MaxBody = Annotated[int, typer.Option(min=1, help="Largest body of a request, bytes.")]
+MaxBytesInFlight = Annotated[
+    int | None, typer.Option(min=1, help="Bytes of all bodies in the server at once; a share of the memory by default.")
+]
+MaxConnections = Annotated[int, typer.Option(min=1, help="Connections at once.")]
+MaxHeaderCount = Annotated[int, typer.Option(min=1, help="Headers of a request.")]
+MaxHeader = Annotated[int, typer.Option(min=1, help="Request line and headers of a request, bytes.")]
+MaxUrl = Annotated[int, typer.Option(min=1, help="Longest URL, bytes.")]
+HeaderTimeout = Annotated[float, typer.Option(min=0.1, help="Longest wait for the headers of a request, s.")]
+BodyTimeout = Annotated[float, typer.Option(min=0.1, help="Longest wait for the body of a request, s.")]
 MemoryLimit = Annotated[
     int | None,
     typer.Option(min=1, help="A worker with more MiB resident is started anew; its share of a container's limit."),
@@ -54,6 +65,13 @@ def serve(
     max_queue: MaxQueue = DEFAULT.max_queue,
     queue_deadline: options.QueueDeadline = DEFAULT.queue_deadline_s,
     max_body: MaxBody = DEFAULT.max_body_bytes,
+    max_bytes_in_flight: MaxBytesInFlight = DEFAULT.max_bytes_in_flight,
+    max_connections: MaxConnections = DEFAULT.max_connections,
+    max_header_count: MaxHeaderCount = DEFAULT.max_header_count,
+    max_header: MaxHeader = DEFAULT.max_header_bytes,
+    max_url: MaxUrl = DEFAULT.max_url_bytes,
+    header_timeout: HeaderTimeout = DEFAULT.header_timeout_s,
+    body_timeout: BodyTimeout = DEFAULT.body_timeout_s,
     memory_limit: MemoryLimit = DEFAULT.memory_limit_mib,
     load_timeout: LoadTimeout = DEFAULT.load_timeout_s,
     hang_timeout: HangTimeout = DEFAULT.hang_timeout_s,
@@ -66,8 +84,14 @@ def serve(
 
     Each option can be given as an environment variable, too: PARETOSERVE_QUEUE_DEADLINE is --queue-deadline.
     """
+    signal.signal(signal.SIGTERM, _stop)
     settings = Settings(**{field.name: context.params[_option(field.name)] for field in fields(Settings)})
     _run(variant, name, None if server == "own" else server, settings)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """SIGTERM before there is a server to drain. The first process of a container would ignore it without a handler."""
+    raise SystemExit(0)
 
 
 def _option(field: str) -> str:

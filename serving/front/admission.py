@@ -4,6 +4,7 @@ The same gate stands in front of every backend, so throttling thresholds compare
 """
 
 import asyncio
+import math
 import time
 
 from model_store.errors import Overloaded
@@ -31,6 +32,8 @@ class Gate:
         self._slowness = 1.0
         self._sizes = {bulk: _Average() for bulk in (False, True)}
         self._bulk_share = 0.0
+        # With how many in flight a request was refused the last time.
+        self._refused_at = math.inf
 
     def calibrate(self, cost: Cost, call_tokens: int, streams: int) -> None:
         """Start from a cost measured at warm-up, for `streams` calls at once of up to `call_tokens` tokens."""
@@ -70,13 +73,23 @@ class Gate:
             seconds += self._cost.layout_seconds(rest)
         return seconds * self._slowness / self._streams
 
+    def is_near_full(self) -> bool:
+        """Whether it may be worth asking for a refusal before a request is read: the cheapest of questions."""
+        return self.in_flight > tuning.NEAR_FULL * self._refused_at
+
+    def refusal(self) -> Refused | None:
+        """Why a request that comes now would not be let in; None where it would be."""
+        wait_s, longest_s = self.estimated_wait_s(), tuning.WAIT_SHARE * self.queue_deadline_s
+        if self.in_flight < self.max_queue and wait_s <= longest_s:
+            return None
+        self._refused_at = self.in_flight
+        reason = Refusal.QUEUE_FULL if self.in_flight >= self.max_queue else Refusal.QUEUE_DEADLINE
+        return Refused(reason, Overloaded(reason, max(wait_s - longest_s, 0.05)))
+
     def admit(self) -> float:
         """Let a request in and return until when it may wait (monotonic seconds), or raise Refused."""
-        wait_s, longest_s = self.estimated_wait_s(), tuning.WAIT_SHARE * self.queue_deadline_s
-        if self.in_flight >= self.max_queue:
-            raise _refused(Refusal.QUEUE_FULL, wait_s - longest_s)
-        if wait_s > longest_s:
-            raise _refused(Refusal.QUEUE_DEADLINE, wait_s - longest_s)
+        if refused := self.refusal():
+            raise refused
         self.in_flight += 1
         self.idle.clear()
         # The estimate may be off by more than half before the worker, too, refuses the request.
@@ -101,7 +114,3 @@ class _Average:
     def add(self, tokens: int) -> None:
         known = self._known
         self._known = tokens if known is None else known + tuning.AVERAGE_WEIGHT * (tokens - known)
-
-
-def _refused(reason: Refusal, too_long_s: float) -> Refused:
-    return Refused(reason, Overloaded(reason, max(too_long_s, 0.05)))

@@ -1,5 +1,7 @@
 """The routes: SageMaker's, the Open Inference Protocol's, and our own. Parses no model input."""
 
+import math
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -15,6 +17,7 @@ from starlette.routing import Route
 
 from model_store.errors import UnknownVariant
 from serving.front import asgi
+from serving.front.byte_budget import ByteBudget
 from serving.front.exchange import identity_of
 from serving.front.http_errors import BUG, error_body, status_of
 from serving.front.inference import Inference
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 _TARGET_VARIANT = TARGET_VARIANT.lower().encode()
+# Names that a URL spells in another way are left to the router.
+_INFER = re.compile(rb"/v2/models/([\w.@-]+)/infer")
 
 
 class Front:
@@ -41,7 +46,8 @@ class Front:
         self.settings = settings
         self.metrics = metrics
         self.request_log = RequestLog()
-        self._inference = Inference(repository.find, settings.max_body_bytes, metrics, self.request_log, spans)
+        budget = ByteBudget(settings.max_bytes_in_flight or math.inf)
+        self._inference = Inference(repository.find, settings.max_body_bytes, metrics, self.request_log, spans, budget)
 
     @property
     def ready(self) -> bool:
@@ -55,6 +61,16 @@ class Front:
     async def infer(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         name = scope["path_params"]["name"]
         await self._inference.handle(asgi.headers_of(scope), receive, send, name, "v2")
+
+    def refuse_early(self, url: bytes, given: list[tuple[bytes, bytes]], closing: bool) -> bytes | None:
+        """The answer to a POST whose variant has no room for it, known before its body is read; None for all others."""
+        if url == b"/invocations":
+            headers = dict(given)
+            name = asgi.text_header(headers, _TARGET_VARIANT) or self.repository.default
+            return self._inference.refuse_early(headers, name, "invocations", closing)
+        if named := _INFER.fullmatch(url):
+            return self._inference.refuse_early(dict(given), named[1].decode(), "v2", closing)
+        return None
 
     async def ping(self, request: Request) -> Response:
         """200 once every variant is loaded, warm and agrees with its golden inputs; else 503 and which is not."""

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMap
 from typing import Any, TypeVar
 
 from model_store.errors import BadInput, TooLarge
+from serving.front.byte_budget import ByteBudget
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -38,31 +39,46 @@ def whole_number(headers: dict[bytes, bytes], name: bytes) -> int | None:
     return int(raw)
 
 
-async def read_body(headers: dict[bytes, bytes], receive: Receive, max_bytes: int) -> bytes:
-    """The whole body.
+async def read_body(headers: dict[bytes, bytes], receive: Receive, max_bytes: int, budget: ByteBudget) -> bytes:
+    """The whole body, whose bytes are held of the budget from before they are read; the caller releases them.
 
     Raises:
         BadInput: it is compressed, or its length is no number.
         TooLarge: it is, or says it is, over `max_bytes`.
+        Refused: it does not fit into the budget.
         ClientLeft: the client went away before it was complete.
     """
-    too_large = TooLarge(f"The body is over the limit of {max_bytes} bytes; send less in one request.")
     if encoding := headers.get(b"content-encoding"):
         raise BadInput(f"Content-Encoding {encoding.decode('latin-1')!r} is not supported; send the body as it is.")
-    if (whole_number(headers, b"content-length") or 0) > max_bytes:
-        raise too_large
+    held = _hold_up_to(whole_number(headers, b"content-length") or 0, 0, max_bytes, budget)
     chunks, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientLeft
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > max_bytes:
-            raise too_large
-        chunks.append(chunk)
-        if not message.get("more_body"):
-            return b"".join(chunks)
+    try:
+        while True:
+            message = await receive()
+            chunks.append(_chunk_of(message))
+            size += len(chunks[-1])
+            if size > held:  # of a body in chunks nobody knows the length before its end
+                held = _hold_up_to(size, held, max_bytes, budget)
+            if not message.get("more_body"):
+                return b"".join(chunks)
+    except BaseException:
+        budget.release(held)
+        raise
+
+
+def _chunk_of(message: MutableMapping[str, Any]) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise ClientLeft
+    chunk: bytes = message.get("body", b"")
+    return chunk
+
+
+def _hold_up_to(size: int, held: int, max_bytes: int, budget: ByteBudget) -> int:
+    """Hold `size` bytes in all, where `held` are; returns how many are held now."""
+    if size > max_bytes:
+        raise TooLarge(f"The body is over the limit of {max_bytes} bytes; send less in one request.")
+    budget.hold(size - held)
+    return size
 
 
 async def unless_client_leaves(work: Coroutine[Any, Any, T], receive: Receive) -> T:

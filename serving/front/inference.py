@@ -4,15 +4,17 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from handlers.payloads.request import Protocol, RawRequest
-from model_store.errors import NotReady, Overloaded, ParetoServeError
+from model_store.errors import NotReady, Overloaded, ParetoServeError, UnknownVariant
 from serving.front import asgi
+from serving.front.byte_budget import ByteBudget
 from serving.front.exchange import Exchange, identity_of
 from serving.front.http_errors import BUG, error_body, retry_after, status_of
 from serving.front.metrics import Metrics
+from serving.front.raw_answer import CLOSE, raw_answer
 from serving.front.refusals import Refusal, Refused
 from serving.front.request_log import RequestLog
 from serving.front.variant import ServedVariant
@@ -41,6 +43,7 @@ class Inference:
     metrics: Metrics
     request_log: RequestLog
     spans: "Spans | None" = None
+    budget: ByteBudget = field(default_factory=ByteBudget)
 
     async def handle(
         self,
@@ -91,16 +94,36 @@ class Inference:
         self, variant: ServedVariant, exchange: Exchange, headers: dict[bytes, bytes], receive: asgi.Receive
     ) -> Reply:
         exchange.variant, exchange.backend = variant.name, variant.backend
-        request = await _read(headers, receive, exchange.protocol, self.max_body_bytes)
-        timeout_s = _timeout_s(headers)
-        exchange.asked = time.perf_counter()
-        return await asgi.unless_client_leaves(variant.ask(request, timeout_s), receive)
+        body = await asgi.read_body(headers, receive, self.max_body_bytes, self.budget)
+        try:
+            request = _request(body, headers, exchange.protocol)
+            timeout_s = _timeout_s(headers)
+            exchange.asked = time.perf_counter()
+            return await asgi.unless_client_leaves(variant.ask(request, timeout_s), receive)
+        finally:
+            self.budget.release(len(body))
+
+    def refuse_early(self, headers: dict[bytes, bytes], name: str, protocol: Protocol, closing: bool) -> bytes | None:
+        """The whole answer to a request that its variant has no room for; None where it is to be read.
+
+        Counted and logged as every outcome. `closing`: the answer says that the connection ends with it.
+        """
+        try:
+            variant = self.find(name)
+        except UnknownVariant:
+            return None
+        refused = variant.refusal()
+        if refused is None:
+            return None
+        exchange = Exchange(identity_of(headers), protocol, time.perf_counter(), 0.0, variant.name, variant.backend)
+        exchange.refusal = refused.reason
+        extra = exchange.identity.echoed()
+        body, _ = _error(refused.error, exchange, extra)
+        self._record(exchange, variant)
+        return raw_answer(exchange.status, body, [*extra, CLOSE] if closing else extra)
 
 
-async def _read(
-    headers: dict[bytes, bytes], receive: asgi.Receive, protocol: Protocol, max_body_bytes: int
-) -> RawRequest:
-    body = await asgi.read_body(headers, receive, max_body_bytes)
+def _request(body: bytes, headers: dict[bytes, bytes], protocol: Protocol) -> RawRequest:
     return RawRequest(
         body,
         asgi.text_header(headers, b"content-type"),

@@ -10,6 +10,7 @@ class Refusal(StrEnum):
 
     QUEUE_FULL = "queue full"
     QUEUE_DEADLINE = "queue deadline"
+    BYTES_IN_FLIGHT = "bytes in flight"
     NOT_READY = "not ready"
     DRAINING = "draining"
     QUARANTINED = "quarantined"

@@ -18,6 +18,7 @@ class RequestLog:
 
     def __init__(self) -> None:
         self._refusals: dict[str, Counter[str]] = {}
+        self._malformed = 0
 
     def record(self, exchange: Exchange) -> None:
         level = _level(exchange.status)
@@ -40,10 +41,22 @@ class RequestLog:
             fields = {"variant": variant, "refused": refused, "reasons": dict(reasons)}
             log.warning("refused %d requests in the last second", refused, extra=fields)
 
+    def record_malformed(self) -> None:
+        """Of a request that is not HTTP nothing is known but that it came."""
+        if not self._malformed:
+            asyncio.get_running_loop().call_later(SUM_UP_S, self._sum_up_malformed)
+        self._malformed += 1
+
+    def _sum_up_malformed(self) -> None:
+        if self._malformed:
+            log.warning("%d requests in the last second were not HTTP", self._malformed)
+        self._malformed = 0
+
     def close(self) -> None:
-        """Log the refusals that no line has counted yet."""
+        """Log what no line has counted yet."""
         for variant in list(self._refusals):
             self._sum_up(variant)
+        self._sum_up_malformed()
 
 
 def _level(status: int) -> int:

@@ -4,17 +4,23 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import FrameType
+from typing import cast
 
 import uvicorn
 
 from model_store.errors import ParetoServeError
-from serving.cgroup import memory_limit_bytes
+from serving.cgroup import machine_memory_bytes, memory_limit_bytes
 from serving.cpu_plan import CpuPlan, make_plan, usable_cores
 from serving.front.app import Front, make_app
+from serving.front.http_door import RESERVE, Door, make_answers
+from serving.front.http_protocol import BoundedProtocol
 from serving.front.metrics import Metrics
 from serving.front.replica import MakeReplica
 from serving.front.repository import Repository, Resolve
@@ -23,12 +29,16 @@ from serving.front.tracing import spans_where_asked
 from serving.front.variant import ServedVariant
 from serving.front.worker_replica import worker_processes
 from serving.logs import configure_logs
-from serving.memory_plan import make_memory_plan
+from serving.memory_plan import MemoryPlan, make_memory_plan
 
 log = logging.getLogger("paretoserve")
 
-# Longer than users think between two requests, so that a kept-alive connection is not closed under them.
-KEEP_ALIVE_S = 75
+# Turns of uvicorn's main loop, of 0.1 s, between two looks at what connections wait for; and the most time that is
+# taken to have passed: a front that stood still does not blame its clients.
+AGE_TURNS, MAX_AGE_S = 5, 1.0
+
+# Descriptors besides those of connections: files, workers, the log.
+OTHER_DESCRIPTORS = 256
 
 # Connections that may wait to be accepted.
 BACKLOG = 2048
@@ -41,6 +51,15 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._front = front
         self._draining: asyncio.Task[None] | None = None
+        self._aged_at = time.monotonic()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % AGE_TURNS == 0:
+            now = time.monotonic()
+            seconds, self._aged_at = min(now - self._aged_at, MAX_AGE_S), now
+            for connection in cast("list[BoundedProtocol]", list(self.server_state.connections)):
+                connection.age(seconds)
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._draining is None:
@@ -103,10 +122,10 @@ def serve(
     metrics = Metrics()
     workers = max(1, len(specs)) * settings.workers
     plan = make_plan(usable_cores(), workers, settings.streams, settings.threads_per_stream)
-    plans = {"CPU plan": str(plan)}
-    if settings.memory_limit_mib is None and (memory := make_memory_plan(memory_limit_bytes(), workers)):
-        settings = replace(settings, memory_limit_mib=memory.worker_mib)
-        plans["Memory plan"] = str(memory)
+    memory = make_memory_plan(memory_limit_bytes(), machine_memory_bytes(), workers)
+    settings = _with_memory(settings, memory)
+    plans = {"CPU plan": str(plan), "Memory plan": str(memory)}
+    _allow_connections(settings.max_connections)
     repository = make_repository(settings, plan, metrics, resolve, hosts)
     for spec in specs:
         repository.add(spec)
@@ -117,6 +136,33 @@ def serve(
             on_listening(_url(listener), plans)
             _settle()
             DrainingServer(_uvicorn_config(front), front).run(sockets=[listener])
+
+
+def _with_memory(settings: Settings, memory: MemoryPlan) -> Settings:
+    """Settings in which the plan stands where the operator has left it to us."""
+    in_flight = settings.max_bytes_in_flight
+    if in_flight is None:
+        in_flight = max(memory.bodies_mib << 20, settings.max_body_bytes)
+    elif in_flight < settings.max_body_bytes:
+        raise ParetoServeError(
+            f"--max-bytes-in-flight {in_flight} leaves no room for a body of --max-body {settings.max_body_bytes}; "
+            "raise the first or lower the second."
+        )
+    limit_mib = memory.worker_mib if settings.memory_limit_mib is None else settings.memory_limit_mib
+    return replace(settings, max_bytes_in_flight=in_flight, memory_limit_mib=limit_mib)
+
+
+def _allow_connections(connections: int) -> None:
+    """Each takes a descriptor, of which a process may have as many as the shell or the container says."""
+    wanted = connections + RESERVE + OTHER_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise ParetoServeError(
+            f"--max-connections {connections} needs {wanted} open files, of which {hard} are allowed here; "
+            f"allow more (ulimit -n), or lower it."
+        )
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def make_repository(
@@ -150,10 +196,15 @@ def _url(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
+def _door(front: Front) -> Door:
+    settings = front.settings
+    return Door(settings, make_answers(settings), front.refuse_early, front.request_log.record_malformed)
+
+
 def _uvicorn_config(front: Front) -> uvicorn.Config:
     return uvicorn.Config(
         make_app(front),
-        http="httptools",
+        http=cast("type[asyncio.Protocol]", partial(BoundedProtocol, _door(front))),
         loop="uvloop",
         ws="none",
         log_config=None,
@@ -161,6 +212,5 @@ def _uvicorn_config(front: Front) -> uvicorn.Config:
         backlog=BACKLOG,
         server_header=False,
         date_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=2,
     )

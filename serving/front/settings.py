@@ -31,6 +31,13 @@ class Settings:
     queue_deadline_s: by when requests are to be answered; one that would wait for over 70 % of it is answered 429.
     memory_limit_mib: a worker with more memory than this resident is started anew; None for the container's share.
     max_body_bytes: a larger body is answered 413.
+    max_bytes_in_flight: all bodies in the server together; more are answered 429; None for a share of the memory.
+    max_connections: connections at once, idle ones among them; more are answered 503, health and metrics are not.
+    max_header_bytes: request line and headers of a request; more are answered 431.
+    max_header_count: headers of a request; more are answered 431.
+    max_url_bytes: a longer URL is answered 414.
+    header_timeout_s: a request line with headers that takes longer to arrive is answered 408.
+    body_timeout_s: a body that takes longer to arrive is answered 408.
     load_timeout_s: a worker that loads for longer is ended and started anew.
     hang_timeout_s: a worker whose engine is on one call for longer is ended and started anew.
     drain_timeout_s: how long SIGTERM waits for what was admitted.
@@ -48,6 +55,13 @@ class Settings:
     queue_deadline_s: float = 0.1
     memory_limit_mib: int | None = None
     max_body_bytes: int = 6 * 1024 * 1024
+    max_bytes_in_flight: int | None = None
+    max_connections: int = 1024
+    max_header_bytes: int = 32 * 1024
+    max_header_count: int = 100
+    max_url_bytes: int = 8 * 1024
+    header_timeout_s: float = 10.0
+    body_timeout_s: float = 30.0
     load_timeout_s: float = 300.0
     hang_timeout_s: float = 30.0
     drain_timeout_s: float = 20.0

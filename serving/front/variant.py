@@ -63,6 +63,10 @@ class ServedVariant:
     def ready(self) -> bool:
         return not self.draining and any(replica.state == "ready" for replica in self._replicas)
 
+    def refusal(self) -> Refused | None:
+        """Why a request that comes now would be refused, whatever it asks; None where it has to be looked at."""
+        return self._gate.refusal() if self._gate.is_near_full() else None
+
     async def ask(self, request: RawRequest, timeout_s: float = math.inf) -> Reply:
         """Have a request answered.
 

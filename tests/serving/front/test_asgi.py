@@ -6,6 +6,8 @@ import pytest
 
 from model_store.errors import BadInput, TooLarge
 from serving.front.asgi import ClientLeft, Receive, read_body, unless_client_leaves, whole_number
+from serving.front.byte_budget import ByteBudget
+from serving.front.refusals import Refused
 
 
 def receiving(*messages: dict[str, Any]) -> Receive:
@@ -25,8 +27,13 @@ def part(body: bytes, *, more: bool = True) -> dict[str, Any]:
 GONE = {"type": "http.disconnect"}
 
 
-def read(*messages: dict[str, Any], headers: dict[bytes, bytes] | None = None, max_bytes: int = 10) -> bytes:
-    return asyncio.run(read_body(headers or {}, receiving(*messages), max_bytes))
+def read(
+    *messages: dict[str, Any],
+    headers: dict[bytes, bytes] | None = None,
+    max_bytes: int = 10,
+    budget: ByteBudget | None = None,
+) -> bytes:
+    return asyncio.run(read_body(headers or {}, receiving(*messages), max_bytes, budget or ByteBudget()))
 
 
 def test_a_body_in_parts_is_put_together() -> None:
@@ -43,6 +50,35 @@ def test_a_body_up_to_the_limit_is_read_and_a_longer_one_is_not() -> None:
 def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_read() -> None:
     with pytest.raises(TooLarge):
         read(headers={b"content-length": b"11"})
+
+
+def test_a_body_is_held_of_the_budget_until_its_reader_releases_it() -> None:
+    budget = ByteBudget(10)
+    assert read(part(b"x" * 6, more=False), headers={b"content-length": b"6"}, budget=budget) == b"x" * 6
+    assert budget.held_bytes == 6
+    assert read(part(b"xx"), part(b"xx", more=False), budget=budget) == b"xxxx"
+    assert budget.held_bytes == 10
+
+
+def test_a_body_that_does_not_fit_into_the_budget_is_refused_before_it_is_read() -> None:
+    budget = ByteBudget(5)
+    with pytest.raises(Refused, match="bytes in flight"):
+        read(headers={b"content-length": b"6"}, budget=budget)
+    assert budget.held_bytes == 0
+
+
+def test_a_body_in_parts_is_refused_as_soon_as_it_has_outgrown_the_budget() -> None:
+    budget = ByteBudget(5)
+    with pytest.raises(Refused, match="bytes in flight"):
+        read(part(b"xxx"), part(b"xxx"), budget=budget)
+    assert budget.held_bytes == 0
+
+
+def test_a_client_that_leaves_frees_what_it_had_announced() -> None:
+    budget = ByteBudget(10)
+    with pytest.raises(ClientLeft):
+        read(part(b"one"), GONE, headers={b"content-length": b"9"}, budget=budget)
+    assert budget.held_bytes == 0
 
 
 @pytest.mark.parametrize("length", [b"ten", b"-1", b"1.5", b"", "٣".encode(), b"9" * 5000])
