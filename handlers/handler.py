@@ -29,7 +29,7 @@ from handlers.tokens.padding import Grid
 from handlers.tokens.tokenizer import TextTokenizer
 from handlers.user_code import Context, UserCode, load_user_code
 from model_store.errors import BackendError, BadInput, ParetoServeError, StoreError
-from model_store.manifest import TOKENIZER_FILE, Artifact, Manifest, contained, described
+from model_store.manifest import TOKENIZER_FILE, Artifact, Manifest, described
 from model_store.opened import opened_artifact
 from model_store.rows import Row
 
@@ -220,7 +220,7 @@ def load_handler(model_dir: Path, manifest: Manifest, backend: str, placement: P
         # An engine that reads its file once more would look for it when the links are gone.
         file = (model_dir if opens_again(backend) else files) / artifact.file
         loaded = ArtifactFile(file, artifact.precision, artifact.layout, manifest.max_tokens)
-        pipeline = load_pipeline(Parts(loaded, contained(files, TOKENIZER_FILE), task), backend, placement)
+        pipeline = load_pipeline(Parts(loaded, files / TOKENIZER_FILE, task), backend, placement)
     # A graph of a fixed width cuts texts sooner than the manifest says.
     manifest = msgspec.structs.replace(manifest, max_tokens=pipeline.tokenizer.max_tokens)
     handler = Handler(manifest, pipeline, user)

@@ -29,16 +29,16 @@ def opened_artifact(artifact: Artifact, variant_dir: Path) -> Iterator[Path]:
         DamagedArtifact: a file is missing, has no hash, or its bytes differ; or, at the end, they changed meanwhile.
         StoreError: this user may not read a file.
     """
-    if not artifact.sha256:
-        contained(variant_dir, artifact.file)
-        yield variant_dir
-        return
     for needed in (artifact.file, TOKENIZER_FILE):
-        if needed not in artifact.sha256:
+        contained(variant_dir, needed)
+        if artifact.sha256 and needed not in artifact.sha256:
             raise DamagedArtifact(
                 f"{MANIFEST_FILE} of {variant_dir.name!r} has no SHA-256 of {needed!r}, which its artifact needs; "
                 "build the variant again."
             )
+    if not artifact.sha256:
+        yield variant_dir
+        return
     with ExitStack() as stack:
         # Called like the variant: errors name the folder of a file.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="paretoserve-"))) / variant_dir.name
