@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from handlers.backends.base import ArtifactFile, Placement, SessionInfo
-from handlers.backends.catalogue import artifact_name
+from handlers.backends.catalogue import artifact_name, opens_again
 from handlers.golden import check_golden
 from handlers.loading import Parts, load_pipeline
 from handlers.open_inference import V2Request, decode_infer, encode_infer
@@ -29,7 +29,8 @@ from handlers.tokens.padding import Grid
 from handlers.tokens.tokenizer import TextTokenizer
 from handlers.user_code import Context, UserCode, load_user_code
 from model_store.errors import BackendError, BadInput, ParetoServeError, StoreError
-from model_store.manifest import TOKENIZER_FILE, Artifact, Manifest, contained, described, verify_artifact
+from model_store.manifest import TOKENIZER_FILE, Artifact, Manifest, described
+from model_store.opened import opened_artifact
 from model_store.rows import Row
 
 
@@ -194,19 +195,17 @@ def _translated(what: str) -> Iterator[None]:
         raise BackendError(f"The variant's own {what} failed: {type(exc).__name__}: {exc}") from exc
 
 
-def load_handler(
-    model_dir: Path, manifest: Manifest, backend: str, placement: Placement, *, verify: bool = True
-) -> Handler:
+def load_handler(model_dir: Path, manifest: Manifest, backend: str, placement: Placement) -> Handler:
     """Load a variant into an engine, with the user's own code where there is some, and check its golden inputs.
 
-    `verify` holds the files against the manifest's digests; who loads a variant again need not.
+    Its files are held against the manifest's digests, and loaded as they were hashed.
 
     Raises:
         StoreError: an artifact is missing or damaged, or there is none for this backend.
         BackendError: the engine, or the user's code, failed to load.
         GoldenMismatch: the engine runs, but answers differently from when the variant was built.
     """
-    user = load_user_code(model_dir, Context(str(model_dir), described(manifest)))
+    user = load_user_code(model_dir, Context(str(model_dir), described(manifest)), manifest.code)
     if user.model_fn is not None:
         with _translated("model_fn"):
             return Handler(manifest, user.model_fn(str(model_dir)), user)
@@ -216,10 +215,12 @@ def load_handler(
             f"Variant {manifest.variant!r} has no artifact for backend {backend!r}; it has: "
             f"{', '.join(manifest.artifacts) or 'none'}."
         )
-    file = verify_artifact(artifact, model_dir) if verify else contained(model_dir, artifact.file)
-    loaded = ArtifactFile(file, artifact.precision, artifact.layout, manifest.max_tokens)
     task = open_task(manifest.task, manifest.task_settings)
-    pipeline = load_pipeline(Parts(loaded, contained(model_dir, TOKENIZER_FILE), task), backend, placement)
+    with opened_artifact(artifact, model_dir) as files:
+        # An engine that reads its file once more would look for it when the links are gone.
+        file = (model_dir if opens_again(backend) else files) / artifact.file
+        loaded = ArtifactFile(file, artifact.precision, artifact.layout, manifest.max_tokens)
+        pipeline = load_pipeline(Parts(loaded, files / TOKENIZER_FILE, task), backend, placement)
     # A graph of a fixed width cuts texts sooner than the manifest says.
     manifest = msgspec.structs.replace(manifest, max_tokens=pipeline.tokenizer.max_tokens)
     handler = Handler(manifest, pipeline, user)

@@ -3,18 +3,22 @@
 A function may take one more argument than the contract states; it is then given a `Context`.
 """
 
-import importlib.util
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path, PurePath
 from types import ModuleType
 from typing import Any
 
+from handlers.hashed_modules import HashedModules
+from model_store.code import read_hashed_code
 from model_store.errors import BackendError
 
 INFERENCE_FILE = Path("code") / "inference.py"
+_MODULE = INFERENCE_FILE.stem
 
 _ARGUMENTS = {"model_fn": 1, "input_fn": 2, "predict_fn": 2, "output_fn": 2}
 
@@ -42,30 +46,48 @@ class UserCode:
         return self.model_fn is not None or self.predict_fn is not None
 
 
-def load_user_code(model_dir: Path, context: Context) -> UserCode:
+def load_user_code(model_dir: Path, context: Context, sha256: Mapping[str, str] | None = None) -> UserCode:
     """The user's functions, or none where the variant has no `code/inference.py`.
+
+    Where its files were hashed (`sha256`, by their names in the variant), they must be those, and are imported as they
+    were read for that.
 
     Raises:
         BackendError: the module cannot be imported, or a function takes the wrong number of arguments.
+        StoreError: a file of the code is not the one that was hashed, or this user may not read it.
     """
-    file = model_dir / INFERENCE_FILE
-    if not file.is_file():
+    folder = model_dir / INFERENCE_FILE.parent
+    spec = _spec(folder) if sha256 is None else _hashed_spec(folder, read_hashed_code(model_dir, sha256))
+    if spec is None:
         return UserCode()
-    module = _import(file)
+    module = _import(spec)
     if hasattr(module, "transform_fn"):
         raise BackendError(f"{INFERENCE_FILE} defines transform_fn; define input_fn, predict_fn and output_fn instead.")
     found = {name: getattr(module, name) for name in _ARGUMENTS if callable(getattr(module, name, None))}
     return UserCode(**{name: _with_context(name, function, context) for name, function in found.items()})
 
 
-def _import(file: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("inference", file)
-    assert spec is not None, "this is a bug: a .py file always has a spec"
-    assert spec.loader is not None, "this is a bug: a .py file always has a loader"
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["inference"] = module
+def _spec(folder: Path) -> ModuleSpec | None:
+    file = folder / INFERENCE_FILE.name
+    if not file.is_file():
+        return None
     # The module may import its neighbours, as it can on SageMaker.
-    sys.path.insert(0, str(file.parent))
+    sys.path.insert(0, str(folder))
+    return spec_from_file_location(_MODULE, file)
+
+
+def _hashed_spec(folder: Path, code: Mapping[str, bytes]) -> ModuleSpec | None:
+    modules = HashedModules(folder, {str(PurePath(*PurePath(name).parts[1:])): code[name] for name in code})
+    modules.install()
+    # What else lies there, as compiled modules, is found last: what is added later takes no other module's place.
+    sys.path.append(str(folder))
+    return modules.find_spec(_MODULE)
+
+
+def _import(spec: ModuleSpec) -> ModuleType:
+    assert spec.loader is not None, "this is a bug: a .py file always has a loader"
+    module = module_from_spec(spec)
+    sys.modules[_MODULE] = module
     try:
         spec.loader.exec_module(module)
     except Exception as exc:

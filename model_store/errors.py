@@ -7,6 +7,8 @@
     │   ├── TooLarge              it is over a stated limit
     │   └── DataError             a data file lacks a column, a label, or rows
     ├── RecipeError               a recipe cannot be read, or one of its steps cannot be done
+    ├── UnknownHost               the request is for a host that this server is not
+    ├── Unauthorized              the server wants a key, and the request has none that it knows
     ├── UnknownVariant            no such variant is served or stored
     ├── StoreError                a variant on disk cannot be used
     │   ├── DamagedArtifact       a file differs from what its manifest says
@@ -57,6 +59,14 @@ class DataError(BadInput):
 
 class RecipeError(ParetoServeError):
     """A recipe cannot be read, or one of its steps cannot be done."""
+
+
+class UnknownHost(ParetoServeError):
+    """The `Host` of a request is none of the server's own names, as where a web page has its name lead here."""
+
+
+class Unauthorized(ParetoServeError):
+    """The server wants a key, and the request has none that it knows."""
 
 
 class UnknownVariant(ParetoServeError):

@@ -16,7 +16,7 @@ MANIFEST_FILE = "variant.json"
 TOKENIZER_FILE = "tokenizer.json"
 SCHEMA = 2
 
-_UNREADABLE = "{!r} of variant {!r} may not be read by the user that this runs as; allow it, or run as another user."
+UNREADABLE = "{!r} of variant {!r} may not be read by the user that this runs as; allow it, or run as another user."
 
 Layout = Literal["packed", "padded"]
 
@@ -94,7 +94,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     `task_settings` are the task's own (`handlers.tasks`), e.g. the labels of a text classification.
     `lineage` are the steps of the recipe in `technique`, in their order. `token_lengths` are the numbers of tokens of
-    texts of its data, evenly spaced from the shortest to the longest: what a server measures its engine with.
+    texts of its data, evenly spaced from the shortest to the longest: what a server measures its engine with. `code` is
+    the SHA-256 of each file of `code/`, which is then loaded only as it was hashed; None where nobody hashed it.
     """
 
     schema: int = SCHEMA
@@ -111,6 +112,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     parameters: int | None = None
     nonzero: int | None = None
     golden: list[GoldenInput] = []
+    code: dict[str, str] | None = None
 
 
 # Made once, here: msgspec crashes where two threads are the first to decode a type of structs.
@@ -128,7 +130,7 @@ def read_manifest(variant_dir: Path) -> Manifest:
     try:
         raw = (variant_dir / MANIFEST_FILE).read_bytes()
     except PermissionError as exc:
-        raise StoreError(_UNREADABLE.format(MANIFEST_FILE, variant_dir.name)) from exc
+        raise StoreError(UNREADABLE.format(MANIFEST_FILE, variant_dir.name)) from exc
     try:
         fields = msgspec.json.decode(raw, type=dict[str, Any])
         schema = fields.get("schema")
@@ -184,23 +186,3 @@ def contained(variant_dir: Path, file: str) -> Path:
 def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def verify_artifact(artifact: Artifact, variant_dir: Path) -> Path:
-    """The path of the artifact's main file, once every file of it was found to be what the manifest says.
-
-    Raises:
-        DamagedArtifact: a file is missing or its bytes differ.
-        StoreError: this user may not read a file.
-    """
-    for file, expected in artifact.sha256.items():
-        try:
-            found = sha256_of(contained(variant_dir, file))
-        except PermissionError as exc:
-            raise StoreError(_UNREADABLE.format(file, variant_dir.name)) from exc
-        if found != expected:
-            raise DamagedArtifact(
-                f"{file!r} of variant {variant_dir.name!r} is damaged: its SHA-256 is {found[:12]}…, the manifest "
-                f"says {expected[:12]}…; build the variant again or fetch it anew."
-            )
-    return contained(variant_dir, artifact.file)

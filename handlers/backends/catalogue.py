@@ -20,6 +20,7 @@ class Backend:
     `module` has its `open_session`; it is None where a server of its own (`server`) runs the artifact.
     `artifacts` are the names under which a manifest may hold what it runs, best first; without any its own name.
     `environment` names the environment and the image that hold its engine; None is our own interpreter.
+    `opens_again` says that its engine reads the file once more, at any time after it was opened.
     `rank` is its place where nobody named a backend and nothing was measured; without one it must be named.
     """
 
@@ -30,6 +31,7 @@ class Backend:
     rank: int | None = None
     device: Device = "cpu"
     server: str | None = None
+    opens_again: bool = False
 
     def artifact(self, held: Container[str]) -> str:
         """The name of the artifact that it runs, of those that a manifest holds; the best where none is held."""
@@ -44,7 +46,7 @@ _ALL = (
     Backend("torchscript", "handlers.backends.torchscript", environment="torch"),
     Backend("onnxruntime", "handlers.backends.onnxruntime", environment="onnxruntime", rank=2),
     Backend("openvino", "handlers.backends.openvino", environment="openvino", rank=1),
-    Backend("deepsparse", "handlers.backends.deepsparse", environment="deepsparse", rank=4),
+    Backend("deepsparse", "handlers.backends.deepsparse", environment="deepsparse", rank=4, opens_again=True),
     Backend("transformers", "handlers.backends.transformers", ("torch", "transformers"), "transformers"),
     Backend(
         "transformers-longest", "handlers.backends.transformers_longest", ("torch", "transformers"), "transformers"
@@ -58,6 +60,10 @@ BACKENDS = {backend.name: backend for backend in _ALL}
 def artifact_name(backend: str, held: Container[str]) -> str:
     """Under which of the names that a manifest holds a backend finds what it runs; its own where none is known."""
     return BACKENDS[backend].artifact(held) if backend in BACKENDS else backend
+
+
+def opens_again(backend: str) -> bool:
+    return backend in BACKENDS and BACKENDS[backend].opens_again
 
 
 def open_session(backend: str, artifact: "ArtifactFile", placement: "Placement") -> "Session":

@@ -7,10 +7,11 @@ from pathlib import Path
 import msgspec
 
 from handlers.backends.catalogue import BACKENDS, artifact_name
-from handlers.user_code import INFERENCE_FILE
 from model_store.archive import write_archive
+from model_store.code import hashes_of, read_code
 from model_store.errors import ParetoServeError
-from model_store.manifest import MANIFEST_FILE, TOKENIZER_FILE, Artifact, verify_artifact
+from model_store.manifest import MANIFEST_FILE, TOKENIZER_FILE, Artifact, contained, sha256_of
+from model_store.opened import verify_artifact
 from paretoserve.candidates.candidate import Candidate
 from serving.torchserve.archive import Addresses, archive_files, properties
 from serving.torchserve.envelope import HandlerConfig
@@ -48,10 +49,12 @@ def package_for_torchserve(candidate: Candidate, out: Path) -> Packaged:
     kind = artifact_name(candidate.backend, candidate.manifest.artifacts)
     artifact = candidate.manifest.artifacts.get(kind)
     files = _files_of(candidate.folder, artifact)
-    kept = {kind: artifact} if artifact else {}
-    manifest = msgspec.json.encode(msgspec.structs.replace(candidate.manifest, artifacts=kept))
+    kept = {kind: _hashed(artifact, candidate.folder, files)} if artifact else {}
+    # What is hashed is what is written: read once.
+    code = read_code(candidate.folder)
+    manifest = msgspec.structs.replace(candidate.manifest, artifacts=kept, code=hashes_of(code))
     engine = kind if BACKENDS[candidate.backend].server else candidate.backend
-    written = archive_files(name, HandlerConfig(backend=engine)) | {MANIFEST_FILE: manifest}
+    written = archive_files(name, HandlerConfig(backend=engine)) | code | {MANIFEST_FILE: msgspec.json.encode(manifest)}
     out.parent.mkdir(parents=True, exist_ok=True)
     write_archive(out, candidate.folder, files, written)
     settings = out.with_name(SETTINGS_FILE)
@@ -60,12 +63,18 @@ def package_for_torchserve(candidate: Candidate, out: Path) -> Packaged:
 
 
 def _files_of(folder: Path, artifact: Artifact | None) -> set[str]:
-    """What an artifact needs of its variant, with the user's code; all files where the user's code is the model."""
+    """What an artifact needs of its variant, without the user's code; all files where that is the model."""
     if artifact is None:
         return _tree(folder, folder)
     verify_artifact(artifact, folder)
     beside = {file for file in (CHECKPOINT_CONFIG, TOKENIZER_FILE) if (folder / file).is_file()}
-    return {artifact.file, *artifact.sha256} | beside | _tree(folder / INFERENCE_FILE.parent, folder)
+    return {artifact.file, *artifact.sha256} | beside
+
+
+def _hashed(artifact: Artifact, folder: Path, files: set[str]) -> Artifact:
+    """The artifact with the SHA-256 of all its files; a folder without a manifest has none yet."""
+    missing = {file: sha256_of(contained(folder, file)) for file in files - artifact.sha256.keys()}
+    return msgspec.structs.replace(artifact, sha256=artifact.sha256 | missing)
 
 
 def _tree(top: Path, folder: Path) -> set[str]:

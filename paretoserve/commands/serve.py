@@ -5,7 +5,11 @@ import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import fields
+<<<<<<< HEAD
 from types import FrameType
+=======
+from pathlib import Path
+>>>>>>> h11-api
 from typing import Annotated
 
 import typer
@@ -51,6 +55,18 @@ LoadTimeout = Annotated[float, typer.Option(min=1.0, help="Longest load of a wor
 HangTimeout = Annotated[float, typer.Option(min=0.1, help="Longest call of the engine, s.")]
 DrainTimeout = Annotated[float, typer.Option(min=0.0, help="Longest wait at the end for what was admitted, s.")]
 
+AllowHosts = Annotated[
+    list[str],
+    typer.Option(
+        help="Names that requests may have in Host, separated by commas, besides this machine's own; * for all.",
+        callback=lambda named: tuple(part.strip() for one in named for part in one.split(",") if part.strip()),
+    ),
+]
+ApiKeyFile = Annotated[
+    Path | None,
+    typer.Option(help="File of keys, one a line; requests must bring one, apart from those for health."),
+]
+
 
 def serve(
     context: typer.Context,
@@ -76,6 +92,8 @@ def serve(
     load_timeout: LoadTimeout = DEFAULT.load_timeout_s,
     hang_timeout: HangTimeout = DEFAULT.hang_timeout_s,
     drain_timeout: DrainTimeout = DEFAULT.drain_timeout_s,
+    allow_hosts: AllowHosts = list(DEFAULT.allow_hosts),  # noqa: B006  it is read only
+    api_key_file: ApiKeyFile = DEFAULT.api_key_file,
     server: options.Server = "own",
     log_format: options.LogFormat = DEFAULT.log_format,
     log_level: options.LogLevel = DEFAULT.log_level,

@@ -15,8 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from model_store.errors import UnknownVariant
+from model_store.errors import ParetoServeError, Unauthorized, UnknownHost, UnknownVariant
 from serving.front import asgi
+from serving.front.access import access_of
 from serving.front.byte_budget import ByteBudget
 from serving.front.exchange import identity_of
 from serving.front.http_errors import BUG, error_body, status_of
@@ -25,7 +26,7 @@ from serving.front.metrics import Metrics
 from serving.front.repository import Repository
 from serving.front.request_log import RequestLog
 from serving.front.settings import Settings
-from serving.headers import TARGET_VARIANT
+from serving.headers import ALL_TRAFFIC, TARGET_VARIANT
 
 if TYPE_CHECKING:
     from serving.front.spans import Spans
@@ -34,6 +35,7 @@ JSON = "application/json"
 _TARGET_VARIANT = TARGET_VARIANT.lower().encode()
 # Names that a URL spells in another way are left to the router.
 _INFER = re.compile(rb"/v2/models/([\w.@-]+)/infer")
+_WANTS_A_KEY = (b"www-authenticate", b'Bearer realm="paretoserve"')
 
 
 class Front:
@@ -45,6 +47,7 @@ class Front:
         self.repository = repository
         self.settings = settings
         self.metrics = metrics
+        self.access = access_of(settings)
         self.request_log = RequestLog()
         budget = ByteBudget(settings.max_bytes_in_flight or math.inf)
         self._inference = Inference(repository.find, settings.max_body_bytes, metrics, self.request_log, spans, budget)
@@ -53,10 +56,17 @@ class Front:
     def ready(self) -> bool:
         return all(variant.ready for variant in self.repository)
 
-    async def invocations(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        headers = asgi.headers_of(scope)
-        name = asgi.text_header(headers, _TARGET_VARIANT) or self.repository.default
+    async def invocations(self, headers: dict[bytes, bytes], receive: asgi.Receive, send: asgi.Send) -> None:
+        name = self._targeted(asgi.text_header(headers, _TARGET_VARIANT))
         await self._inference.handle(headers, receive, send, name, "invocations")
+
+    def _targeted(self, target: str) -> str:
+        """The variant that SageMaker's header asks for: a platform may name its production variant, which is not ours.
+
+        So one that is alone answers whatever the header says.
+        """
+        names = [variant.name for variant in self.repository] if target else []
+        return target if len(names) > 1 and (target != ALL_TRAFFIC or target in names) else self.repository.default
 
     async def infer(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         name = scope["path_params"]["name"]
@@ -64,13 +74,18 @@ class Front:
 
     def refuse_early(self, url: bytes, given: list[tuple[bytes, bytes]], closing: bool) -> bytes | None:
         """The answer to a POST whose variant has no room for it, known before its body is read; None for all others."""
-        if url == b"/invocations":
-            headers = dict(given)
-            name = asgi.text_header(headers, _TARGET_VARIANT) or self.repository.default
-            return self._inference.refuse_early(headers, name, "invocations", closing)
-        if named := _INFER.fullmatch(url):
-            return self._inference.refuse_early(dict(given), named[1].decode(), "v2", closing)
-        return None
+        named = _INFER.fullmatch(url)
+        if url != b"/invocations" and not named:
+            return None
+        headers = dict(given)
+        try:
+            self.access.check({"path": url.decode("latin-1")}, headers)
+        except (UnknownHost, Unauthorized):
+            return None
+        if named:
+            return self._inference.refuse_early(headers, named[1].decode(), "v2", closing)
+        name = self._targeted(asgi.text_header(headers, _TARGET_VARIANT))
+        return self._inference.refuse_early(headers, name, "invocations", closing)
 
     async def ping(self, request: Request) -> Response:
         """200 once every variant is loaded, warm and agrees with its golden inputs; else 503 and which is not."""
@@ -121,13 +136,30 @@ def make_app(front: Front) -> asgi.App:
     routes = _routes(front)
 
     async def app(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        if scope["type"] != "http":
+            await routes(scope, receive, send)
+            return
+        headers = asgi.headers_of(scope)
+        try:
+            front.access.check(scope, headers)
+        except (UnknownHost, Unauthorized) as exc:
+            await _refuse(front, exc, headers, send)
+            return
         # The one path that nearly all requests take need not pass the router and three layers of middleware.
-        if scope.get("path") == "/invocations" and scope.get("method") == "POST":
-            await front.invocations(scope, receive, send)
+        if scope["path"] == "/invocations" and scope["method"] == "POST":
+            await front.invocations(headers, receive, send)
         else:
             await routes(scope, receive, send)
 
     return app
+
+
+async def _refuse(front: Front, error: ParetoServeError, headers: dict[bytes, bytes], send: asgi.Send) -> None:
+    """Answer a request that may ask nothing; it is counted, and its body is not read."""
+    name = type(error).__name__
+    extra = identity_of(headers).echoed() + [_WANTS_A_KEY] * isinstance(error, Unauthorized)
+    front.metrics.answered_for_no_variant(status_of(name))
+    await asgi.respond(send, status_of(name), error_body(str(error), name), JSON, extra)
 
 
 def _routes(front: Front) -> Starlette:
@@ -141,10 +173,13 @@ def _routes(front: Front) -> Starlette:
             await front.repository.stop()
             front.request_log.close()
 
-    return Starlette(
+    async def invocations(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        await front.invocations(asgi.headers_of(scope), receive, send)
+
+    routes = Starlette(
         lifespan=lifespan,
         routes=[
-            Route("/invocations", _Raw(front.invocations), methods=["POST"]),
+            Route("/invocations", _Raw(invocations), methods=["POST"]),
             Route("/ping", front.ping, methods=["GET", "POST"]),
             Route("/v2", front.server_metadata),
             Route("/v2/health/live", front.live),
@@ -161,6 +196,9 @@ def _routes(front: Front) -> Starlette:
             Exception: _internal_error,
         },
     )
+    # Where to is read from a Host header, which may be anything.
+    routes.router.redirect_slashes = False
+    return routes
 
 
 def _json(value: Any, status: int = 200) -> Response:

@@ -9,10 +9,12 @@ from model_store import errors
 
 STATUS: dict[str, int] = {
     "BadInput": 400,
+    "Unauthorized": 401,
     "UnknownVariant": 404,
     "NotAcceptable": 406,
     "TooLarge": 413,
     "UnsupportedMediaType": 415,
+    "UnknownHost": 421,
     "Overloaded": 429,
     "BackendError": 500,
     "ParetoServeError": 500,

@@ -41,6 +41,8 @@ class Settings:
     load_timeout_s: a worker that loads for longer is ended and started anew.
     hang_timeout_s: a worker whose engine is on one call for longer is ended and started anew.
     drain_timeout_s: how long SIGTERM waits for what was admitted.
+    allow_hosts: names that Host may have besides this machine's own; * for all, as without any on all addresses.
+    api_key_file: file of keys, one a line; requests other than those for health must bring one. None wants none.
     log_format: lines of text, or of JSON, on standard error.
     log_level: the least level that is logged; at debug, a line for every request.
     """
@@ -65,5 +67,7 @@ class Settings:
     load_timeout_s: float = 300.0
     hang_timeout_s: float = 30.0
     drain_timeout_s: float = 20.0
+    allow_hosts: tuple[str, ...] = ()
+    api_key_file: Path | None = None
     log_format: LogFormat = "text"
     log_level: LogLevel = "info"

@@ -8,6 +8,7 @@ import msgspec
 from handlers.backends.catalogue import artifact_name
 from handlers.open_inference import tensors_of
 from handlers.tasks.catalogue import open_task
+from handlers.user_code import INFERENCE_FILE
 from model_store.manifest import described
 from serving.cpu_plan import StreamSplit
 from serving.worker.loading import Loaded
@@ -18,7 +19,9 @@ def facts_of(folder: Path, backend: str, loaded: Loaded, speeds: dict[StreamSpli
     manifest, cost, info = loaded.handler.manifest, loaded.cost, loaded.handler.session_info
     facts = described(manifest)
     # The golden inputs are for the worker; a reader of /variants wants the rest.
-    del facts["golden"], facts["artifacts"]
+    del facts["golden"], facts["artifacts"], facts["code"]
+    if (folder / INFERENCE_FILE).is_file():
+        facts["code"] = {"hashed": manifest.code is not None}
     if artifact := manifest.artifacts.get(artifact_name(backend, manifest.artifacts)):
         facts["artifact"] = {
             "file": artifact.file,

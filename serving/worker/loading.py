@@ -46,7 +46,7 @@ def load_fastest(
     kept: tuple[StreamSplit, Handler] | None = None
     speeds: dict[StreamSplit, float] = {}
     for split in sorted(splits, reverse=True):  # from many streams to few
-        handler = load_handler(folder, manifest, backend, _placement(backend, cores, split), verify=kept is None)
+        handler = load_handler(folder, manifest, backend, _placement(backend, cores, split))
         if not handler.batches:
             # The user's own model is asked one request at a time, and what its requests are is not known.
             return Loaded(handler, split), {}

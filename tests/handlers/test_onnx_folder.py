@@ -8,7 +8,8 @@ import pytest
 
 from handlers.inferred import manifest_of
 from model_store.errors import StoreError, UnsupportedCheckpoint
-from model_store.manifest import sha256_of, verify_artifact
+from model_store.manifest import sha256_of
+from model_store.opened import verify_artifact
 
 ROBERTA = {"model_type": "roberta", "max_position_embeddings": 514, "id2label": {"0": "no", "1": "yes", "2": "perhaps"}}
 

@@ -1,11 +1,14 @@
+import py_compile
 import sys
 from collections.abc import Iterator
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
 
 from handlers.user_code import Context, UserCode, load_user_code
-from model_store.errors import BackendError
+from model_store.code import hashes_of, read_code
+from model_store.errors import BackendError, DamagedArtifact
 from tests.handlers.variants import write_code
 
 CONTEXT = Context("the folder", {"variant": "mine"})
@@ -17,7 +20,7 @@ def clean_imports() -> Iterator[None]:
     path = list(sys.path)
     yield
     sys.path[:] = path
-    for name in ("inference", "neighbour"):
+    for name in ("inference", "neighbour", "later", "package", "package.inner"):
         sys.modules.pop(name, None)
 
 
@@ -81,3 +84,62 @@ def test_the_module_may_import_its_neighbours(tmp_path: Path) -> None:
     model_fn = load(tmp_path, "import neighbour\ndef model_fn(model_dir): return neighbour.ANSWER\n").model_fn
     assert model_fn is not None
     assert model_fn("") == 42
+
+
+# Code that was hashed
+
+
+@pytest.fixture
+def clean_finders() -> Iterator[None]:
+    finders = list(sys.meta_path)
+    yield
+    sys.meta_path[:] = finders
+
+
+def hashed(folder: Path, **modules: str) -> dict[str, str]:
+    """Write modules below `code/`, a `__` in a name standing for a folder; their hashes."""
+    for name, source in modules.items():
+        file = folder / "code" / f"{name.replace('__', '/')}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(source)
+    return hashes_of(read_code(folder))
+
+
+@pytest.mark.usefixtures("clean_finders")
+def test_code_that_was_hashed_is_imported_with_its_neighbours_and_its_packages(tmp_path: Path) -> None:
+    inference = (
+        "import neighbour\nfrom package.inner import two\n"
+        "def predict_fn(data, model):\n    import later\n    return neighbour.one, two, later.three, __file__\n"
+    )
+    sha256 = hashed(tmp_path, inference=inference, neighbour="one = 1", package__inner="two = 2", later="three = 3")
+    predict_fn = load_user_code(tmp_path, CONTEXT, sha256).predict_fn
+    assert predict_fn is not None
+    # What is imported later, too, is what was hashed.
+    (tmp_path / "code" / "later.py").write_text("three = 'evil'")
+    (tmp_path / "code" / "inference.py").unlink()
+    assert predict_fn(None, None) == (1, 2, 3, str(tmp_path / "code" / "inference.py"))
+    assert not list(tmp_path.rglob("__pycache__"))
+
+
+@pytest.mark.usefixtures("clean_finders")
+def test_a_compiled_module_that_lies_beside_the_source_is_not_imported(tmp_path: Path) -> None:
+    sha256 = hashed(tmp_path, inference="def model_fn(folder): return 'hashed'")
+    evil = tmp_path / "evil.py"
+    evil.write_text("def model_fn(folder): return 'evil'")
+    compiled = cache_from_source(str(tmp_path / "code" / "inference.py"))
+    py_compile.compile(str(evil), compiled, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    model_fn = load_user_code(tmp_path, CONTEXT, sha256).model_fn
+    assert model_fn is not None
+    assert model_fn("") == "hashed"
+
+
+@pytest.mark.parametrize("hashes", ["none of it", "another"])
+def test_code_that_is_not_what_was_hashed_is_not_imported(tmp_path: Path, hashes: str) -> None:
+    sha256 = hashed(tmp_path, inference="1 / 0")
+    told = {} if hashes == "none of it" else dict.fromkeys(sha256, "0" * 64)
+    with pytest.raises(DamagedArtifact):
+        load_user_code(tmp_path, CONTEXT, told)
+
+
+def test_a_variant_that_was_hashed_without_code_has_none(tmp_path: Path) -> None:
+    assert load_user_code(tmp_path, CONTEXT, {}) == UserCode()

@@ -15,7 +15,6 @@ from model_store.manifest import (
     described,
     read_manifest,
     sha256_of,
-    verify_artifact,
     write_manifest,
 )
 
@@ -99,27 +98,6 @@ def test_readers_are_shown_the_settings_of_the_task_among_the_other_fields(tmp_p
     shown = described(manifest_with(artifact_in(tmp_path)))
     assert (shown["labels"], shown["task"]) == (["negative", "positive"], "text-classification")
     assert "task_settings" not in shown
-
-
-def test_intact_artifact_is_found(tmp_path: Path) -> None:
-    assert verify_artifact(artifact_in(tmp_path), tmp_path) == tmp_path.resolve() / "model.xml"
-
-
-@pytest.mark.parametrize("file", ["model.xml", "model.bin"])
-def test_one_changed_byte_is_damage(tmp_path: Path, file: str) -> None:
-    artifact = artifact_in(tmp_path)
-    content = bytearray((tmp_path / file).read_bytes())
-    content[2] ^= 1
-    (tmp_path / file).write_bytes(content)
-    with pytest.raises(DamagedArtifact, match=f"'{file}' of variant .* is damaged"):
-        verify_artifact(artifact, tmp_path)
-
-
-def test_a_missing_companion_is_damage(tmp_path: Path) -> None:
-    artifact = artifact_in(tmp_path)
-    (tmp_path / "model.bin").unlink()
-    with pytest.raises(DamagedArtifact, match=r"'model\.bin' is missing"):
-        verify_artifact(artifact, tmp_path)
 
 
 @pytest.mark.parametrize("file", ["../outside", "/etc/hostname", "inner/../../outside", "link"])

@@ -17,7 +17,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.processors import TemplateProcessing
 
-from model_store.manifest import Artifact, Manifest, Technique, sha256_of, write_manifest
+from model_store.manifest import TOKENIZER_FILE, Artifact, Manifest, Technique, sha256_of, write_manifest
 from serving.front.settings import VariantSpec
 from tests.serving.faults import BACKEND, FIRST, SEPARATOR, UNKNOWN, VOCABULARY
 from tests.serving.front_server import ROOT, Front, is_not_ready, until
@@ -109,7 +109,7 @@ def _write_tokenizer(file: Path) -> None:
 
 
 def _write_manifest(folder: Path) -> None:
-    digest = {ENGINE_FILE: sha256_of(folder / ENGINE_FILE)}
+    digest = {file: sha256_of(folder / file) for file in (ENGINE_FILE, TOKENIZER_FILE)}
     artifact = Artifact(file=ENGINE_FILE, layout="packed", precision="float32", sha256=digest, bytes=0)
     manifest = Manifest(
         model="none",

@@ -93,13 +93,14 @@ def front(
 ) -> Iterator[Front]:
     """Serve `specs` on a free port, from when all are ready unless told not to `wait`; what it logs goes to `log`.
 
-    Requests may wait for long unless `settings` say otherwise: a test is not about how fast this machine is.
+    Requests may wait for long unless `settings` say otherwise: a test is not about how fast this machine is. They may
+    also name any host: not every test is about that.
     `supervision` are other values for constants of `serving.tuning`, by name; `hosts` is where the maker of replicas
     is found.
     """
     told = {
         "variants": [[one.name, str(one.folder), one.backend, one.python] for one in specs],
-        "settings": {"streams": 1, "queue_deadline_s": 60.0} | settings,
+        "settings": {"streams": 1, "queue_deadline_s": 60.0, "allow_hosts": ["*"]} | settings,
         "supervision": supervision or {},
         "hosts": hosts,
     }

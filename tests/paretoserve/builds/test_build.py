@@ -7,7 +7,8 @@ import pytest
 from handlers.backends.base import Placement
 from handlers.handler import golden_logits, load_handler
 from model_store.errors import DataError, EnvironmentUnavailable, ParetoServeError
-from model_store.manifest import read_manifest, verify_artifact
+from model_store.manifest import read_manifest
+from model_store.opened import verify_artifact
 from model_store.rows import Row, Split
 from networks.checkpoint import load_checkpoint
 from networks.encoder.graph import onnx_graph

@@ -9,10 +9,12 @@ from serving.front.http_errors import error_body, retry_after, status_of
 EXPECTED = {
     "BadInput": 400,
     "DataError": 400,
+    "Unauthorized": 401,
     "UnknownVariant": 404,
     "NotAcceptable": 406,
     "TooLarge": 413,
     "UnsupportedMediaType": 415,
+    "UnknownHost": 421,
     "Overloaded": 429,
     "ParetoServeError": 500,
     "BackendError": 500,
