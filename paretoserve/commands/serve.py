@@ -5,11 +5,8 @@ import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import fields
-<<<<<<< HEAD
-from types import FrameType
-=======
 from pathlib import Path
->>>>>>> h11-api
+from types import FrameType
 from typing import Annotated
 
 import typer
