@@ -32,8 +32,10 @@ class Settings:
     memory_limit_mib: a worker with more memory than this resident is started anew; None for the container's share.
     max_body_bytes: a larger body is answered 413.
     load_timeout_s: a worker that loads for longer is ended and started anew.
+    execution_deadline_s: a request that is not answered so long after it was admitted is answered 504.
     hang_timeout_s: a worker whose engine is on one call for longer is ended and started anew.
     drain_timeout_s: how long SIGTERM waits for what was admitted.
+    pass_env: names of environment variables that workers get besides those that engines and user code usually need.
     log_format: lines of text, or of JSON, on standard error.
     log_level: the least level that is logged; at debug, a line for every request.
     """
@@ -49,7 +51,9 @@ class Settings:
     memory_limit_mib: int | None = None
     max_body_bytes: int = 6 * 1024 * 1024
     load_timeout_s: float = 300.0
+    execution_deadline_s: float = 60.0
     hang_timeout_s: float = 30.0
     drain_timeout_s: float = 20.0
+    pass_env: tuple[str, ...] = ()
     log_format: LogFormat = "text"
     log_level: LogLevel = "info"
