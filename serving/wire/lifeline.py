@@ -11,6 +11,7 @@ import runpy
 import select
 import signal
 import sys
+from collections.abc import Iterator
 from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1
@@ -21,23 +22,28 @@ def tie(connection_fd: int) -> None:
 
     The process must lead its group. Nothing that it starts inherits the descriptors that it was started with.
     """
-    for fd in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208  pathlib takes long to import
-        if fd > 2:
-            with contextlib.suppress(OSError):  # the one that the folder was read by is closed again
-                os.set_inheritable(fd, False)
-    _die_with_the_parent(connection_fd)
-    _end_the_group_afterwards()
-
-
-def _die_with_the_parent(connection_fd: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    for fd in _descriptors():
+        with contextlib.suppress(OSError):
+            os.set_inheritable(fd, False)
+    _signal_me_when_my_parent_dies(signal.SIGKILL)
     # One that died before is not told of; its end of the socket is closed.
     connection = select.poll()
     connection.register(connection_fd, 0)
     if connection.poll(0):
         os._exit(0)
+    _end_the_group_afterwards()
+
+
+def _descriptors() -> Iterator[int]:
+    """All that are open but the standard ones; the one that the folder is read by is closed again by then."""
+    listed = os.listdir("/proc/self/fd")  # noqa: PTH208  pathlib takes long to import
+    return (fd for fd in map(int, listed) if fd > 2)
+
+
+def _signal_me_when_my_parent_dies(number: signal.Signals) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, number) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
 
 
 def _end_the_group_afterwards() -> None:
@@ -46,28 +52,31 @@ def _end_the_group_afterwards() -> None:
     The kernel tells of a death by signal to children only, not to theirs.
     """
     leader = os.getpid()
-    end = os.pidfd_open(leader)
-    if os.fork():
-        os.close(end)
-    else:
-        _wait_and_end(leader, end)
+    if os.fork() == 0:
+        _wait_and_end(leader)
 
 
-def _wait_and_end(leader: int, end: int) -> NoReturn:
+def _wait_and_end(leader: int) -> NoReturn:
     try:
         os.setsid()
-        nothing = os.open(os.devnull, os.O_RDWR)
-        for standard in (0, 1, 2):
-            os.dup2(nothing, standard)
-        # Nobody who waits for the end of a socket or a pipe of the worker's may wait for this process.
-        os.closerange(3, end)
-        os.closerange(end + 1, os.sysconf("SC_OPEN_MAX"))
-        waiting = select.poll()
-        waiting.register(end, select.POLLIN)
-        waiting.poll()
+        _hold_nothing_open()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        _signal_me_when_my_parent_dies(signal.SIGTERM)
+        while os.getppid() == leader:
+            signal.sigwait({signal.SIGTERM})
         os.killpg(leader, signal.SIGKILL)
     finally:
         os._exit(0)
+
+
+def _hold_nothing_open() -> None:
+    """Nobody who waits for the end of a socket or a pipe of the worker's may wait for this process."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nothing, standard)
+    for fd in _descriptors():
+        with contextlib.suppress(OSError):
+            os.close(fd)
 
 
 def main() -> None:
