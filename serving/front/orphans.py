@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import ctypes
+import logging
 import os
 from pathlib import Path
 
 from serving import tuning
+
+log = logging.getLogger("paretoserve.supervisor")
 
 _PR_GET_CHILD_SUBREAPER = 37
 
@@ -29,20 +32,24 @@ async def reap_orphans() -> None:
     seen: set[int] = set()
     while True:
         await asyncio.sleep(tuning.SWEEP_S)
-        found = _zombies()
+        try:
+            found = _zombies()
+        except FileNotFoundError:
+            log.warning("This kernel does not tell our children, so orphans are not reaped; run an init before us.")
+            return
         for pid in found & seen:
             _reap(pid)
         seen = found - seen
 
 
-def _reap(pid: int) -> None:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
-
-
 def _zombies() -> set[int]:
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
     return {pid for pid in map(int, children.split()) if _is_zombie(pid)}
+
+
+def _reap(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
 
 
 def _is_zombie(pid: int) -> bool:
