@@ -112,15 +112,20 @@ def _overload(result: Result) -> str:
 def _kills(result: Result) -> str:
     one = result.summary
     again = one["seconds_until_ready_again"]
-    head = ("Kills", "neither 200 nor 503", "503 without Retry-After", "slowest answer", "ready again after")
-    row = (
-        str(one["kills"]),
-        str(one["neither_200_nor_503"]),
-        str(one["503_without_retry_after"]),
-        f"{one['slowest_answer_s']:.2f} s",
-        f"{min(again):.1f}-{max(again):.1f} s" if again else "none",
+    not_ready, left = one.get("not_ready_after_s", []), one.get("left_after_the_front_s_death")
+    rows = [
+        ("kills", str(one["kills"])),
+        ("neither 200 nor 503", str(one["neither_200_nor_503"])),
+        ("503 without Retry-After", str(one["503_without_retry_after"])),
+        ("slowest answer", f"{one['slowest_answer_s']:.2f} s"),
+        ("not ready any more after", f"at most {1000 * max(not_ready):.0f} ms" if not_ready else "not measured"),
+        ("ready again after", f"{min(again):.1f}-{max(again):.1f} s" if again else "none"),
+        ("processes left 1 s after `kill -9` of the front", "not measured" if left is None else str(left)),
+    ]
+    head = ("`kill -9` under load", "")
+    return "Of the only worker, or of the process that waits beside it, at random moments.\n\n" + markdown_table(
+        head, rows
     )
-    return "`kill -9` of the only worker, again and again, under load.\n\n" + markdown_table(head, [row])
 
 
 def _cores(result: Result) -> str:

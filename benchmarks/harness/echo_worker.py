@@ -1,6 +1,6 @@
 """A worker without a model, which answers each request with its own body at once: what is left is the front.
 
-Started by the front in place of an interpreter: `INTERPRETER -P -m serving.worker.process FD CONFIG`.
+Started by the front in place of an interpreter: `INTERPRETER -P -m serving.wire.lifeline FD CONFIG MODULE`.
 """
 
 import asyncio

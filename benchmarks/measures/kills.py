@@ -1,10 +1,15 @@
-"""The worker is killed again and again under load: is every request answered, and does readiness tell the truth?"""
+"""Processes are killed at random moments under load: is every request answered, does readiness tell the truth?
 
-import signal
+In the end the front is killed: is anything left of it after a second?
+"""
+
+import random
 import threading
 import time
 from collections import Counter
 from typing import Any
+
+import psutil
 
 from benchmarks.harness.model import benchmark_model
 from benchmarks.harness.results import Result, make_result
@@ -16,13 +21,14 @@ from paretoserve.hosts.endpoint import is_ready
 
 BACKEND = "onnxruntime"
 CLIENTS = 8
-EVERY_S = 5.0
+# So long at the most from when all is ready until the next kill; the moments are the same in each run.
+LONGEST_PAUSE_S, SEED = 3.0, 11
 QUEUE_DEADLINE_S = 1.0
 LOOK_S = 0.02
 
 
 def measure_kills(seconds: float) -> Result:
-    """`kill -9` of the worker every few seconds, as often as it is ready by then."""
+    """`kill -9` of the worker, or of what runs beside it, for so many seconds; then of the front."""
     model, sentences = benchmark_model(), load_sentences()
     server_cores, client_cores = split_cores()
     options = ("--queue-deadline", str(QUEUE_DEADLINE_S))
@@ -30,6 +36,7 @@ def measure_kills(seconds: float) -> Result:
         killer = _Killer(server)
         with killer:
             result = server.load(sentences.bodies(), seconds=seconds, clients=CLIENTS, timeout_s=30.0)
+        left = _left_of_the_front(server)
     outcomes = Counter(str(one.outcome) for one in result.records)
     refused = [one for one in result.records if one.outcome == 503]
     figures: dict[str, Any] = {
@@ -37,41 +44,51 @@ def measure_kills(seconds: float) -> Result:
         "503_without_retry_after": sum(not one.retry_after for one in refused),
         "slowest_answer_s": max(one.seconds for one in result.records),
         "kills": killer.kills,
-        "readiness": killer.readiness,
+        "left_after_the_front_s_death": left,
     }
     settings = {
         "model": model.source,
         "sentences": sentences.source,
         "seconds": seconds,
-        "every_s": EVERY_S,
+        "longest_pause_s": LONGEST_PAUSE_S,
+        "seed": SEED,
         "clients": CLIENTS,
         "queue_deadline_s": QUEUE_DEADLINE_S,
     }
+    of_worker = [one for one in killer.kills if one["of"] == "worker"]
     summary = {
         "kills": len(killer.kills),
         "neither_200_nor_503": sum(outcomes.values()) - outcomes["200"] - outcomes["503"],
         "503_without_retry_after": figures["503_without_retry_after"],
         "slowest_answer_s": figures["slowest_answer_s"],
-        "seconds_until_ready_again": [round(one["ready_again_s"], 2) for one in killer.kills],
-        "readiness_flips": len(killer.readiness),
+        "not_ready_after_s": [round(one["not_ready_s"], 3) for one in of_worker],
+        "seconds_until_ready_again": [round(one["ready_again_s"], 2) for one in of_worker],
+        "left_after_the_front_s_death": left,
     }
     return make_result("kills", settings, [figures], summary)
 
 
+def _left_of_the_front(server: Served) -> int:
+    """How many of its processes are left a second after its death."""
+    front = server.front
+    family = front.children(recursive=True)
+    front.kill()
+    time.sleep(1.0)
+    return sum(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family)
+
+
 class _Killer:
-    """Kills the worker every `EVERY_S` seconds and notes each change of `/ping`."""
+    """Kills a process at random moments; notes of what, when, and how long `/ping` took to follow."""
 
     def __init__(self, server: Served) -> None:
         self._server = server
+        self._chance = random.Random(SEED)  # noqa: S311  the same moments in each run
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
-        self._began = 0.0
         self._failed = False
-        self.kills: list[dict[str, float]] = []
-        self.readiness: list[dict[str, Any]] = []
+        self.kills: list[dict[str, Any]] = []
 
     def __enter__(self) -> "_Killer":
-        self._began = time.monotonic()
         self._thread.start()
         return self
 
@@ -82,19 +99,23 @@ class _Killer:
             raise ParetoServeError("The readiness did not change within a minute of a kill.")
 
     def _run(self) -> None:
-        while not self._failed and not self._over.wait(EVERY_S):
-            victim = self._server.worker
-            at_s = time.monotonic() - self._began
-            victim.send_signal(signal.SIGKILL)
-            self._note(False, until=lambda: not is_ready(self._server.url))
-            self._note(True, until=lambda: is_ready(self._server.url))
-            self.kills.append({"at_s": at_s, "ready_again_s": time.monotonic() - self._began - at_s})
+        front, began = self._server.front, time.monotonic()
+        while not self._failed and not self._over.wait(self._chance.uniform(0.0, LONGEST_PAUSE_S)):
+            worker = self._server.worker
+            victim = self._chance.choice(sorted(front.children(recursive=True), key=lambda one: one.pid))
+            killed = time.monotonic()
+            victim.kill()
+            kill: dict[str, Any] = {"of": "other", "at_s": killed - began}
+            if victim == worker:
+                not_ready_s = self._until(False, killed)
+                kill |= {"of": "worker", "not_ready_s": not_ready_s, "ready_again_s": self._until(True, killed)}
+            self.kills.append(kill)
 
-    def _note(self, ready: bool, until: Any) -> None:
-        give_up_at = time.monotonic() + 60
-        while not until():
-            if time.monotonic() > give_up_at:
+    def _until(self, ready: bool, killed: float) -> float:
+        """Seconds since the kill, once `/ping` says so."""
+        while is_ready(self._server.url) != ready:
+            if time.monotonic() > killed + 60:
                 self._failed = True  # raised at the end of the block: an exception in this thread would be lost
-                return
+                break
             time.sleep(LOOK_S)
-        self.readiness.append({"at_s": time.monotonic() - self._began, "ready": ready})
+        return time.monotonic() - killed

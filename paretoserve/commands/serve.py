@@ -49,8 +49,12 @@ MemoryLimit = Annotated[
     typer.Option(min=1, help="A worker with more MiB resident is started anew; its share of a container's limit."),
 ]
 LoadTimeout = Annotated[float, typer.Option(min=1.0, help="Longest load of a worker, s.")]
+ExecutionDeadline = Annotated[float, typer.Option(min=0.1, help="Longest time from admission to the answer, s.")]
 HangTimeout = Annotated[float, typer.Option(min=0.1, help="Longest call of the engine, s.")]
 DrainTimeout = Annotated[float, typer.Option(min=0.0, help="Longest wait at the end for what was admitted, s.")]
+PassEnv = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help="Environment variable that workers get, too; may be repeated.")
+]
 
 AllowHosts = Annotated[
     list[str],
@@ -87,10 +91,12 @@ def serve(
     body_timeout: BodyTimeout = DEFAULT.body_timeout_s,
     memory_limit: MemoryLimit = DEFAULT.memory_limit_mib,
     load_timeout: LoadTimeout = DEFAULT.load_timeout_s,
+    execution_deadline: ExecutionDeadline = DEFAULT.execution_deadline_s,
     hang_timeout: HangTimeout = DEFAULT.hang_timeout_s,
     drain_timeout: DrainTimeout = DEFAULT.drain_timeout_s,
     allow_hosts: AllowHosts = list(DEFAULT.allow_hosts),  # noqa: B006  it is read only
     api_key_file: ApiKeyFile = DEFAULT.api_key_file,
+    pass_env: PassEnv = None,
     server: options.Server = "own",
     log_format: options.LogFormat = DEFAULT.log_format,
     log_level: options.LogLevel = DEFAULT.log_level,
@@ -100,7 +106,8 @@ def serve(
     Each option can be given as an environment variable, too: PARETOSERVE_QUEUE_DEADLINE is --queue-deadline.
     """
     signal.signal(signal.SIGTERM, _stop)
-    settings = Settings(**{field.name: context.params[_option(field.name)] for field in fields(Settings)})
+    told = {field.name: context.params[_option(field.name)] for field in fields(Settings)}
+    settings = Settings(**told | {"pass_env": tuple(pass_env or ())})
     _run(variant, name, None if server == "own" else server, settings)
 
 

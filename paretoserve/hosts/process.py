@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,9 @@ from model_store.errors import ParetoServeError
 from paretoserve.hosts.endpoint import wait_until_ready
 
 STOP_S = 25.0
+
+# Of what a server prints that many lines are kept, each up to that many bytes.
+LAST_LINES, LINE_BYTES = 5, 2000
 
 
 @contextmanager
@@ -41,28 +46,66 @@ def running_server(
             env=environment,
             preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
         )
+    output = _Output(process)
     try:
-        yield _ready_url(process, log_file, ready_timeout_s)
+        yield _ready_url(process, output, log_file, ready_timeout_s)
     finally:
         _stop(process)
+        output.close()
 
 
-def _ready_url(process: "subprocess.Popen[bytes]", log_file: Path, timeout_s: float) -> str:
-    assert process.stdout is not None, "this is a bug: the server's output is a pipe"
+class _Output:
+    """Reads what a server prints for as long as it runs: user code that prints must not wait for a full pipe."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        assert process.stdout is not None, "this is a bug: the server's output is a pipe"
+        self._pipe = process.stdout
+        self._told = threading.Event()
+        self._last: deque[bytes] = deque(maxlen=LAST_LINES)
+        self._url: str | None = None
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        for line in iter(lambda: self._pipe.readline(LINE_BYTES), b""):
+            if self._url is None and line.startswith(b"Listening on "):
+                self._url = line.split()[-1].decode()
+                self._told.set()
+            else:
+                self._last.append(line)
+        self._told.set()
+
+    def url(self) -> str | None:
+        """What it listens on, once it does; None where it ends instead."""
+        self._told.wait()
+        return self._url
+
+    @property
+    def last_lines(self) -> list[str]:
+        return [line.decode(errors="replace").rstrip() for line in list(self._last)]
+
+    def close(self) -> None:
+        """Once the server has ended."""
+        self._thread.join(STOP_S)
+        self._pipe.close()
+
+
+def _ready_url(process: "subprocess.Popen[bytes]", output: _Output, log_file: Path, timeout_s: float) -> str:
     # The server prints its URL as soon as it listens, and ends its output when it ends.
-    url = next((line.split()[-1].decode() for line in process.stdout if line.startswith(b"Listening on ")), None)
+    url = output.url()
     if url is None:
         process.wait()  # it closed its output, so it is about to end
     elif wait_until_ready(url, lambda: process.poll() is None, timeout_s):
         return url
-    raise ParetoServeError(why_not_ready(process.poll() is None, timeout_s, log_file))
+    raise ParetoServeError(why_not_ready(process.poll() is None, timeout_s, log_file, output.last_lines))
 
 
-def why_not_ready(runs: bool, timeout_s: float, log_file: Path) -> str:
-    """The message about a server that did not get ready, with the end of its log."""
-    tail = log_file.read_text(errors="replace").strip().splitlines()[-5:]
+def why_not_ready(runs: bool, timeout_s: float, log_file: Path, printed: Sequence[str] = ()) -> str:
+    """The message about a server that did not get ready, with the end of its log and of what it printed."""
+    tail = log_file.read_text(errors="replace").strip().splitlines()[-LAST_LINES:]
     why = f"was not ready within {timeout_s:.0f} s" if runs else "ended"
-    return f"The server {why}; the end of {log_file.name}:\n" + "\n".join(tail)
+    said = ["and of what it printed:", *printed] if printed else []
+    return "\n".join([f"The server {why}; the end of {log_file.name}:", *tail, *said])
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
@@ -73,5 +116,3 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    if process.stdout is not None:
-        process.stdout.close()

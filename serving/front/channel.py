@@ -5,13 +5,24 @@ import socket
 import time
 from collections.abc import Callable
 
-from serving.wire.messages import Ask, Cancel, Frames, Reply, ToFront, ToWorker, frame, front_side_decoder
+from serving.wire.messages import (
+    MOST_BYTES_TO_FRONT,
+    Ask,
+    Cancel,
+    Frames,
+    Reply,
+    ToFront,
+    ToWorker,
+    frame,
+    front_side_decoder,
+)
 
 
 class Channel:
     """`pending` are the requests that are not answered, with their replies to come.
 
-    Replies go to who waits for them, all other messages to `on_message`. `lost` is set once the other side is gone.
+    Replies go to who waits for them, all other messages to `on_message`. `lost` is set once the other side is gone, or
+    has sent what cannot be read.
     """
 
     def __init__(self, on_message: Callable[[ToFront], None]) -> None:
@@ -19,12 +30,17 @@ class Channel:
         self._transport: asyncio.WriteTransport | None = None
         self._loop = asyncio.get_running_loop()
         self.lost = asyncio.Event()
+        self._frames = Frames(front_side_decoder(), self._receive, self.lost.set, MOST_BYTES_TO_FRONT)
         self.pending: dict[int, tuple[Ask, asyncio.Future[Reply]]] = {}
         self.heard_at = time.monotonic()
 
     async def open(self, connection: socket.socket) -> None:
-        frames = Frames(front_side_decoder(), self._receive, self.lost.set)
-        self._transport, _ = await self._loop.create_connection(lambda: frames, sock=connection)
+        self._transport, _ = await self._loop.create_connection(lambda: self._frames, sock=connection)
+
+    @property
+    def fault(self) -> str:
+        """Why what the worker sent cannot be read; empty where it can."""
+        return self._frames.fault
 
     def ask(self, ask: Ask) -> "asyncio.Future[Reply]":
         reply = self._loop.create_future()

@@ -34,8 +34,8 @@ class Quarantine:
     def deaths(self, request: Asked) -> int:
         if not self._deaths:  # a digest for every request of a healthy server would cost without use
             return 0
-        count, since = self._deaths.get(_digest(request), (0, 0.0))
-        return count if time.monotonic() - since < FORGET_AFTER_S else 0
+        self._forget(time.monotonic() - FORGET_AFTER_S)
+        return self._deaths.get(_digest(request), (0, 0.0))[0] if self._deaths else 0
 
     def accuse(self, requests: Iterable[Asked]) -> None:
         """One worker died while it ran these; several may ask the same."""
@@ -44,6 +44,11 @@ class Quarantine:
             self._deaths[digest] = (count, time.monotonic())
             self._deaths.move_to_end(digest)
         while len(self._deaths) > MOST_REMEMBERED:
+            self._deaths.popitem(last=False)
+
+    def _forget(self, until: float) -> None:
+        """Those whose last death was before; the oldest is the first."""
+        while self._deaths and next(iter(self._deaths.values()))[1] <= until:
             self._deaths.popitem(last=False)
 
     def acquit(self, request: Asked) -> None:

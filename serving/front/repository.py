@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from model_store.errors import ParetoServeError, UnknownVariant
 from serving.front.metrics import Metrics
+from serving.front.orphans import inherits_orphans, reap_orphans
 from serving.front.settings import VariantSpec
 from serving.front.variant import ServedVariant
 
@@ -23,6 +24,7 @@ class Repository:
         self._make, self._resolve, self._metrics = make, resolve, metrics
         self._variants: dict[str, ServedVariant] = {}
         self._unloading: dict[str, ServedVariant] = {}
+        self._reaping: asyncio.Task[None] | None = None
         self.default = ""
 
     def __iter__(self) -> Iterator[ServedVariant]:
@@ -76,6 +78,8 @@ class Repository:
 
     def start(self) -> None:
         """Start all variants that were added."""
+        if inherits_orphans():
+            self._reaping = asyncio.create_task(reap_orphans())
         for variant in self:
             variant.start()
 
@@ -86,6 +90,8 @@ class Repository:
     async def stop(self) -> None:
         """End all variants, whatever they have in hand."""
         await asyncio.gather(*(variant.stop() for variant in (*self, *self._unloading.values())))
+        if self._reaping is not None:
+            self._reaping.cancel()
 
     def _refuse_taken(self, name: str) -> None:
         if name in self._variants or name in self._unloading:

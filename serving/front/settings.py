@@ -39,10 +39,12 @@ class Settings:
     header_timeout_s: a request line with headers that takes longer to arrive is answered 408.
     body_timeout_s: a body that takes longer to arrive is answered 408.
     load_timeout_s: a worker that loads for longer is ended and started anew.
+    execution_deadline_s: a request that is not answered so long after it was admitted is answered 504.
     hang_timeout_s: a worker whose engine is on one call for longer is ended and started anew.
     drain_timeout_s: how long SIGTERM waits for what was admitted.
     allow_hosts: names that Host may have besides this machine's own; * for all, as without any on all addresses.
     api_key_file: file of keys, one a line; requests other than those for health must bring one. None wants none.
+    pass_env: names of environment variables that workers get besides those that engines and user code usually need.
     log_format: lines of text, or of JSON, on standard error.
     log_level: the least level that is logged; at debug, a line for every request.
     """
@@ -65,9 +67,11 @@ class Settings:
     header_timeout_s: float = 10.0
     body_timeout_s: float = 30.0
     load_timeout_s: float = 300.0
+    execution_deadline_s: float = 60.0
     hang_timeout_s: float = 30.0
     drain_timeout_s: float = 20.0
     allow_hosts: tuple[str, ...] = ()
     api_key_file: Path | None = None
+    pass_env: tuple[str, ...] = ()
     log_format: LogFormat = "text"
     log_level: LogLevel = "info"

@@ -12,6 +12,7 @@ from handlers.payloads.request import RawRequest
 from model_store.errors import DeadlineExceeded, NotReady, Overloaded, WorkerFailed
 from serving import tuning
 from serving.front.admission import Gate
+from serving.front.deadlines import Deadlines
 from serving.front.metrics import VariantMetrics
 from serving.front.quarantine import DEADLY, Quarantine
 from serving.front.refusals import Refusal, Refused
@@ -36,6 +37,7 @@ class ServedVariant:
         self.draining = False
         self._gate = Gate(settings.max_queue, settings.queue_deadline_s)
         self._quarantine = Quarantine()
+        self._deadlines, self._execution_deadline_s = Deadlines(), settings.execution_deadline_s
         self._ids = itertools.count()
         self._any_ready = asyncio.Event()
         listener = Listener(
@@ -46,7 +48,8 @@ class ServedVariant:
 
     def start(self) -> None:
         """Start the replicas; they go on until stopped."""
-        self._running = [asyncio.create_task(replica.run()) for replica in self._replicas]
+        work = [self._deadlines.run(), *(replica.run() for replica in self._replicas)]
+        self._running = [asyncio.create_task(one) for one in work]
 
     async def stop(self) -> None:
         """End the replicas, whatever they have in hand."""
@@ -73,13 +76,14 @@ class ServedVariant:
         Raises:
             Refused: it was not admitted.
             NotReady: its worker ended, and there is no other one.
-            DeadlineExceeded: `timeout_s` passed first.
+            DeadlineExceeded: `timeout_s`, or the server's own limit, passed first.
             WorkerFailed: two workers died while they ran it.
         """
         self._refuse_unless_ready()
         deaths = self._quarantine.deaths(request)
         if deaths >= DEADLY:
             raise Refused(Refusal.QUARANTINED, WorkerFailed(QUARANTINED))
+        now = time.monotonic()
         ask = Ask(
             next(self._ids),
             request.body,
@@ -88,12 +92,12 @@ class ServedVariant:
             request.protocol,
             request.json_length,
             self._gate.admit(),
-            time.monotonic() + timeout_s,
+            now + timeout_s,
             isolated=deaths > 0,
         )
         self.metrics.in_flight_requests.inc()
         try:
-            reply = await self._within(timeout_s, ask)
+            reply = await self._within(timeout_s, ask, now + self._execution_deadline_s)
         finally:
             self._gate.leave()
             self.metrics.in_flight_requests.dec()
@@ -111,26 +115,29 @@ class ServedVariant:
             message = f"Variant {self.name!r} is not ready. {first.error or 'It is loading.'}"
             raise Refused(Refusal.NOT_READY, NotReady(message, first.retry_after_s))
 
-    async def _within(self, timeout_s: float, ask: Ask) -> Reply:
+    async def _within(self, timeout_s: float, ask: Ask, until: float) -> Reply:
         """The reply, by the client's own deadline where it has one."""
         if timeout_s == math.inf:  # a timer for every request would cost without use
-            return await self._answered(ask)
+            return await self._answered(ask, until)
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._answered(ask)
+                return await self._answered(ask, until)
         except TimeoutError as exc:
             raise DeadlineExceeded("The deadline of this request passed before its answer was there.") from exc
 
-    async def _answered(self, ask: Ask) -> Reply:
-        """The reply of one replica, or of another one where the first ends."""
+    async def _answered(self, ask: Ask, until: float) -> Reply:
+        """The reply of one replica, or of another one where the first ends; DeadlineExceeded soon after `until`."""
         while True:
             replica = self._least_busy()
             try:
-                return await replica.ask(ask)
+                answer = replica.ask(ask)
+                self._deadlines.await_until(ask.id, until, answer)
+                return await answer
             except ReplicaLost as lost:
                 self._see_whether_deadly(ask, lost)
                 await self._wait_for_another()
             finally:
+                self._deadlines.forget(ask.id)
                 replica.cancel(ask.id)  # where the client left, or its deadline passed, before the answer came
 
     def _least_busy(self) -> Replica:

@@ -10,11 +10,13 @@ import msgspec
 
 from serving import tuning
 from serving.cpu_plan import CpuPlan
+from serving.front.environment import worker_environment
 from serving.front.settings import Settings, VariantSpec
 from serving.wire.black_box import BlackBox
 from serving.wire.messages import WorkerConfig, slots_of
 
-# What is run as a worker; for a backend that is a server of its own, a bridge to it.
+# Through what a worker is started, and what it then is; for a backend that is a server of its own, a bridge to it.
+LIFELINE = "serving.wire.lifeline"
 OWN_WORKER, BRIDGES = "serving.worker.process", {"torchserve": "serving.torchserve.bridge"}
 
 # How long a worker may take to end by itself once its socket is closed.
@@ -37,31 +39,34 @@ class WorkerProcess:
             OSError: its interpreter cannot be run.
         """
         slots = slots_of(plan.splits)
-        black_box_fd = BlackBox.make_file(slots)
-        ours, theirs = socket.socketpair()
-        try:
-            process = await _spawn(spec, settings, plan, theirs.fileno(), black_box_fd)
-            return cls(process, BlackBox(black_box_fd, slots)), ours
-        except OSError:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-            os.close(black_box_fd)
+        with contextlib.ExitStack() as theirs:
+            black_box_fd = BlackBox.make_file(slots)
+            theirs.callback(os.close, black_box_fd)
+            ours, connection = socket.socketpair()
+            theirs.callback(connection.close)
+            try:
+                process = await _spawn(spec, settings, plan, connection.fileno(), black_box_fd)
+                return cls(process, BlackBox(black_box_fd, slots)), ours
+            except BaseException:  # also where the variant is unloaded meanwhile
+                ours.close()
+                raise
+
+    async def wait(self) -> None:
+        """Until it has ended, whoever else holds its end of the socket open."""
+        await self._process.wait()
 
     def kill(self, fault: str = "") -> None:
+        """End it, and all that it started in its process group; of one that has ended, what it left."""
         self.fault = fault or self.fault
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     async def end(self) -> None:
         """Until it has ended, which it does by itself when its socket is closed, unless it is stuck in an engine."""
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), _END_S)
-        except TimeoutError:
-            self.kill()
-            await self._process.wait()
+        self.kill()
+        await self._process.wait()
 
     @property
     def how_it_ended(self) -> str:
@@ -95,11 +100,12 @@ async def _spawn(
         spec.python,
         "-P",  # a folder named like one of our packages, where the server was started, must not be imported
         "-m",
-        BRIDGES.get(spec.backend, OWN_WORKER),
+        LIFELINE,
         str(connection_fd),
         msgspec.json.encode(config).decode(),
+        BRIDGES.get(spec.backend, OWN_WORKER),
         pass_fds=[connection_fd, black_box_fd],
-        env={**os.environ, **variables},
-        # Ctrl-C in a terminal is for the front, which then drains its workers.
+        env=worker_environment(os.environ, settings.pass_env) | variables,
+        # Its process group is its own, and ends with it. Ctrl-C in a terminal is for the front, which then drains.
         start_new_session=True,
     )

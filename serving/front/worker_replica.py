@@ -88,9 +88,10 @@ class WorkerReplica:
             return
         watch = asyncio.create_task(self._watch(process, channel))
         try:
-            await channel.lost.wait()
+            await _until_lost(process, channel)
         finally:
             watch.cancel()
+        process.fault = process.fault or channel.fault
         if self.state != "failed":
             # At once, so that nothing more is asked of it while its process ends.
             self._set("ended", self.error or "Its worker ended and is being started again.")
@@ -185,3 +186,20 @@ class WorkerReplica:
         for ask, reply in lost.values():
             if not reply.done():
                 reply.set_exception(ReplicaLost(ask.id in running))
+
+
+async def _until_lost(process: WorkerProcess, channel: Channel) -> None:
+    """Until the process has ended or its socket is closed, whichever is first, and what it last said is read.
+
+    A child of the worker may hold the socket open, and a worker that has ended may not be waited for any more.
+    """
+    ended = asyncio.create_task(process.wait())
+    lost = asyncio.create_task(channel.lost.wait())
+    try:
+        await asyncio.wait([ended, lost], return_when=asyncio.FIRST_COMPLETED)
+        if not lost.done():
+            process.kill()
+            await asyncio.wait([lost], timeout=tuning.LAST_WORDS_S)
+    finally:
+        ended.cancel()
+        lost.cancel()

@@ -15,6 +15,9 @@ MOST_NOTED = 255
 _SLOT = struct.Struct(f"<dQ{MOST_NOTED}Q")
 _HEAD = struct.Struct("<dQ")
 
+# A worker writes some thousand times a second, so that a second look nearly always finds what the first one did.
+_MOST_LOOKS = 100
+
 
 class BlackBox:
     """One slot for each thread of the worker that may be at work. Times are `time.monotonic()` seconds."""
@@ -49,12 +52,14 @@ class BlackBox:
         return max((now - started for started, count in heads if count), default=0.0)
 
     def _head(self, slot: int) -> tuple[float, int]:
-        """What is read twice alike is whole: the worker may be writing meanwhile."""
+        """What is read twice alike is whole: the worker may be writing meanwhile. It may write nonsense, too."""
         before, head = None, _HEAD.unpack_from(self._map, slot * _SLOT.size)
-        while head != before:
+        for _ in range(_MOST_LOOKS):
+            if head == before:
+                break
             before, head = head, _HEAD.unpack_from(self._map, slot * _SLOT.size)
         started, count = head
-        return started, count
+        return started, min(count, MOST_NOTED)
 
     def _ids(self, slot: int) -> tuple[int, ...]:
         _, count = self._head(slot)

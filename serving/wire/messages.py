@@ -7,7 +7,7 @@ processes of a machine.
 import asyncio
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
@@ -18,6 +18,9 @@ from serving.wire.cost import Cost
 
 # Threads of a worker that decode requests: its event loop, for small ones, and others.
 DECODERS = 3
+
+# The largest message that the front takes from a worker; no answer is as large, but a length that is none may be.
+MOST_BYTES_TO_FRONT = 256 * 2**20
 
 _LENGTH = struct.Struct("<I")
 
@@ -145,17 +148,33 @@ def frame(message: ToWorker | ToFront) -> bytes:
 
 
 class Frames(asyncio.Protocol, Generic[M]):
-    """Calls `on_message` for every frame that arrives and `on_lost` once the other side is gone."""
+    """Calls `on_message` for every frame that arrives and `on_lost` once the other side is gone.
+
+    Of what cannot be read nothing more is: `fault` says why, and the connection is closed. A frame of more than
+    `most_bytes` cannot be read.
+    """
 
     def __init__(
-        self, decoder: "msgspec.msgpack.Decoder[M]", on_message: Callable[[M], None], on_lost: Callable[[], None]
+        self,
+        decoder: "msgspec.msgpack.Decoder[M]",
+        on_message: Callable[[M], None],
+        on_lost: Callable[[], None],
+        most_bytes: int = 2**32,
     ) -> None:
         self._decoder = decoder
         self._on_message = on_message
         self._on_lost = on_lost
+        self._most_bytes = most_bytes
         self._buffer = bytearray()
+        self._connection: asyncio.WriteTransport | None = None
+        self.fault = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._connection = cast(asyncio.WriteTransport, transport)
 
     def data_received(self, data: bytes) -> None:
+        if self.fault:
+            return
         self._buffer += data
         start, end = 0, len(self._buffer)
         with memoryview(self._buffer) as view:
@@ -163,10 +182,28 @@ class Frames(asyncio.Protocol, Generic[M]):
                 stop = start + _LENGTH.size + _LENGTH.unpack_from(view, start)[0]
                 if stop > end:
                     break
-                message = self._decoder.decode(view[start + _LENGTH.size : stop])
+                message = self._read(view[start + _LENGTH.size : stop])
+                if message is None:
+                    break
                 start = stop
                 self._on_message(message)
         del self._buffer[:start]
+        if len(self._buffer) >= _LENGTH.size and _LENGTH.unpack_from(self._buffer)[0] > self._most_bytes:
+            self.fault = "a frame is too large"
+        if self.fault:
+            self._give_up()
+
+    def _read(self, view: memoryview) -> M | None:
+        try:
+            return self._decoder.decode(view)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, MemoryError) as exc:
+            self.fault = f"a frame cannot be read: {type(exc).__name__}"
+            return None
+
+    def _give_up(self) -> None:
+        self._buffer.clear()
+        if self._connection is not None:
+            self._connection.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._on_lost()

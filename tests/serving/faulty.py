@@ -123,9 +123,10 @@ def _write_manifest(folder: Path) -> None:
 
 
 def _interpreter(script: Path) -> Path:
-    """An executable that a server starts as `SCRIPT -P -m serving.worker.process FD CONFIG`."""
+    """An executable that a server starts as `SCRIPT -P -m serving.wire.lifeline FD CONFIG MODULE`."""
     python, root = shlex.quote(sys.executable), shlex.quote(str(ROOT))
-    script.write_text(f'#!/bin/sh\ncd {root} && exec {python} -m tests.serving.faults "$4" "$5"\n')
+    command = f'{python} -m serving.wire.lifeline "$4" "$5" tests.serving.faults'
+    script.write_text(f"#!/bin/sh\ncd {root} && exec {command}\n")
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     return script
 

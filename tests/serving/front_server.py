@@ -89,6 +89,7 @@ def front(
     log: Path | None = None,
     env: Mapping[str, str] | None = None,
     hosts: str = "serving.front.worker_replica:worker_processes",
+    through: Sequence[str] = (),
     **settings: Any,
 ) -> Iterator[Front]:
     """Serve `specs` on a free port, from when all are ready unless told not to `wait`; what it logs goes to `log`.
@@ -96,7 +97,7 @@ def front(
     Requests may wait for long unless `settings` say otherwise: a test is not about how fast this machine is. They may
     also name any host: not every test is about that.
     `supervision` are other values for constants of `serving.tuning`, by name; `hosts` is where the maker of replicas
-    is found.
+    is found; `through` is a command that ends by running the one that follows it.
     """
     told = {
         "variants": [[one.name, str(one.folder), one.backend, one.python] for one in specs],
@@ -104,7 +105,7 @@ def front(
         "supervision": supervision or {},
         "hosts": hosts,
     }
-    command = [sys.executable, "-m", "tests.serving.front_process", json.dumps(told)]
+    command = [*through, sys.executable, "-m", "tests.serving.front_process", json.dumps(told)]
     with ExitStack() as files:
         process = subprocess.Popen(
             command,

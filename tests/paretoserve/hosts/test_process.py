@@ -1,12 +1,14 @@
 import shutil
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from model_store.errors import ParetoServeError
 from paretoserve.hosts.endpoint import describe_variants, is_ready
 from paretoserve.hosts.process import running_server
+from tests.handlers.variants import write_code
 
 
 def test_a_server_is_ready_inside_the_block_and_gone_after_it(tiny_store: Path, tmp_path: Path) -> None:
@@ -49,3 +51,34 @@ def test_options_reach_the_server(tiny_store: Path, tmp_path: Path) -> None:
     with running_server([variant], tmp_path / "server.log", ["--queue-deadline", "0.75"]) as url:
         (described,) = describe_variants(url)
     assert described["queue_deadline_s"] == 0.75
+
+
+CHATTY = """
+import os
+
+def model_fn(model_dir): pass
+
+def predict_fn(data, model):
+    print("a line of talk\\n" * 20_000)
+    if data["inputs"] == "end":
+        os.kill(os.getppid(), 9)
+    return data
+"""
+
+
+def test_a_server_whose_code_prints_all_the_time_is_never_held_up(tmp_path: Path) -> None:
+    folder = write_code(tmp_path / "chatty", CHATTY)
+    with running_server([str(folder)], tmp_path / "server.log") as url:
+        answers = [httpx.post(f"{url}/invocations", json={"inputs": "x"}, timeout=30).status_code for _ in range(5)]
+    assert answers == [200] * 5
+
+
+def test_what_a_server_printed_last_is_told_where_it_does_not_get_ready(tmp_path: Path) -> None:
+    folder = write_code(
+        tmp_path / "printing", "import os\nprint('so', 'it goes', flush=True)\nos.kill(os.getppid(), 9)\n"
+    )
+    with (
+        pytest.raises(ParetoServeError, match=r"(?s)The server ended; .*what it printed:.*so it goes"),
+        running_server([str(folder)], tmp_path / "server.log"),
+    ):
+        pytest.fail("it must not become ready")

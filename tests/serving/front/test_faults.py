@@ -205,6 +205,35 @@ def test_a_request_that_hangs_is_found_out_though_its_client_gives_up_before(
     assert worker_failed(ask(server, "hang w3", "engine"))
 
 
+DEADLY_INPUT_FN = """
+import json, os
+
+def input_fn(body, kind):
+    if "w98" in body:
+        os._exit(3)
+    if "w97" in body:
+        os.abort()
+    return json.loads(body)
+"""
+
+
+@pytest.mark.parametrize(("text", "how"), [("w98", "with exit code 3"), ("w97", "by signal SIGABRT")])
+def test_a_request_that_ends_its_worker_while_it_is_read_is_blamed_for_it(tmp_path: Path, text: str, how: str) -> None:
+    faulty = FaultyVariant(tmp_path / "faulty")
+    write_code(faulty.folder, DEADLY_INPUT_FN)
+    with front([faulty.spec], supervision=SOON_BACK, threads_per_stream=1) as server:
+        for is_due in (is_not_ready, worker_failed):
+            with faulty.starts_held():
+                assert is_due(ask(server, text))
+                told = ask(server, "w2")
+                assert is_not_ready(told)
+                assert f"ended ({how})" in told.json()["error"]
+            until(server.is_ready)
+            assert is_right(ask(server, "w2"), "w2")
+        assert worker_failed(ask(server, text))
+        assert server.metric("worker_restarts_total") == 2
+
+
 def test_a_worker_that_has_grown_too_large_is_ended_after_what_it_has_in_hand(tmp_path: Path) -> None:
     faulty = FaultyVariant(tmp_path / "faulty")
     with front([faulty.spec], streams=2, memory_limit_mib=512, supervision=CLOSELY_WATCHED) as server:

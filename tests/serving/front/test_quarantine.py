@@ -84,6 +84,20 @@ def test_after_a_while_a_request_may_try_again(clock: Clock) -> None:
     assert suspects.deaths(ONE) == 1
 
 
+def test_once_all_is_forgotten_no_request_is_looked_at_any_more(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    suspects = Quarantine()
+    suspects.accuse([ONE, TWO])
+    clock.now += FORGET_AFTER_S - 1
+    suspects.accuse([ONE])
+    clock.now += 1
+    assert [suspects.deaths(one) for one in (ONE, TWO)] == [2, 0]
+    clock.now += FORGET_AFTER_S
+    digested: list[object] = []
+    monkeypatch.setattr(quarantine, "_digest", digested.append)
+    assert [suspects.deaths(one) for one in (ONE, TWO, THREE)] == [0, 0, 0]
+    assert digested == []
+
+
 def test_only_so_many_are_remembered_and_the_ones_longest_untouched_are_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
