@@ -32,6 +32,8 @@ Threads = Annotated[int | None, typer.Option(min=1, help="Threads of each call o
 BatchTokens = Annotated[int, typer.Option(min=1, help="Most tokens in one call of the engine.")]
 MaxQueue = Annotated[int, typer.Option(min=1, help="Requests per variant in the server at once.")]
 MaxBody = Annotated[int, typer.Option(min=1, help="Largest body of a request, bytes.")]
+MaxInputs = Annotated[int, typer.Option(min=1, help="Most texts in one request.")]
+ExecutionDeadline = Annotated[float, typer.Option(min=0.1, help="Longest time until a request is answered, s.")]
 MemoryLimit = Annotated[
     int | None,
     typer.Option(min=1, help="A worker with more MiB resident is started anew; its share of a container's limit."),
@@ -54,6 +56,8 @@ def serve(
     max_queue: MaxQueue = DEFAULT.max_queue,
     queue_deadline: options.QueueDeadline = DEFAULT.queue_deadline_s,
     max_body: MaxBody = DEFAULT.max_body_bytes,
+    max_inputs: MaxInputs = DEFAULT.max_inputs,
+    execution_deadline: ExecutionDeadline = DEFAULT.execution_deadline_s,
     memory_limit: MemoryLimit = DEFAULT.memory_limit_mib,
     load_timeout: LoadTimeout = DEFAULT.load_timeout_s,
     hang_timeout: HangTimeout = DEFAULT.hang_timeout_s,

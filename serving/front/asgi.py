@@ -42,13 +42,11 @@ async def read_body(headers: dict[bytes, bytes], receive: Receive, max_bytes: in
     """The whole body.
 
     Raises:
-        BadInput: it is compressed, or its length is no number.
+        BadInput: its length is no number.
         TooLarge: it is, or says it is, over `max_bytes`.
         ClientLeft: the client went away before it was complete.
     """
     too_large = TooLarge(f"The body is over the limit of {max_bytes} bytes; send less in one request.")
-    if encoding := headers.get(b"content-encoding"):
-        raise BadInput(f"Content-Encoding {encoding.decode('latin-1')!r} is not supported; send the body as it is.")
     if (whole_number(headers, b"content-length") or 0) > max_bytes:
         raise too_large
     chunks, size = [], 0

@@ -107,6 +107,7 @@ async def _read(
         asgi.text_header(headers, b"accept"),
         protocol,
         asgi.whole_number(headers, b"inference-header-content-length"),
+        asgi.text_header(headers, b"content-encoding"),
     )
 
 

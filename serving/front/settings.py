@@ -4,6 +4,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from handlers.payloads.request import Limits
 from serving.logs import LogFormat, LogLevel
 
 
@@ -30,7 +31,9 @@ class Settings:
     max_queue: requests of one variant that may be in the server at once; more are answered 429.
     queue_deadline_s: by when requests are to be answered; one that would wait for over 70 % of it is answered 429.
     memory_limit_mib: a worker with more memory than this resident is started anew; None for the container's share.
-    max_body_bytes: a larger body is answered 413.
+    max_body_bytes: a larger body is answered 413, as is one that is larger when it is unpacked.
+    max_inputs: a request with more texts is answered 413.
+    execution_deadline_s: a request that is not answered by then is answered 504, whatever keeps it.
     load_timeout_s: a worker that loads for longer is ended and started anew.
     hang_timeout_s: a worker whose engine is on one call for longer is ended and started anew.
     drain_timeout_s: how long SIGTERM waits for what was admitted.
@@ -47,7 +50,9 @@ class Settings:
     max_queue: int = 512
     queue_deadline_s: float = 0.1
     memory_limit_mib: int | None = None
-    max_body_bytes: int = 6 * 1024 * 1024
+    max_body_bytes: int = Limits().max_body_bytes
+    max_inputs: int = Limits().max_inputs
+    execution_deadline_s: float = 60.0
     load_timeout_s: float = 300.0
     hang_timeout_s: float = 30.0
     drain_timeout_s: float = 20.0

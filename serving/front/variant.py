@@ -21,6 +21,7 @@ from serving.wire.messages import Ask, BatchDone, Ready, Reply
 
 log = logging.getLogger("paretoserve.variant")
 
+TOO_LATE = "The deadline of this request passed before its answer was there."
 QUARANTINED = "Workers ended while they ran this request, so it is not tried again; ask something else."
 
 
@@ -36,6 +37,9 @@ class ServedVariant:
         self.draining = False
         self._gate = Gate(settings.max_queue, settings.queue_deadline_s)
         self._quarantine = Quarantine()
+        self._execution_deadline_s = settings.execution_deadline_s
+        # What is asked of replicas now: until when it must be answered (monotonic seconds), and the answer to come.
+        self._replies: dict[int, tuple[float, asyncio.Future[Reply]]] = {}
         self._ids = itertools.count()
         self._any_ready = asyncio.Event()
         listener = Listener(
@@ -46,7 +50,8 @@ class ServedVariant:
 
     def start(self) -> None:
         """Start the replicas; they go on until stopped."""
-        self._running = [asyncio.create_task(replica.run()) for replica in self._replicas]
+        work = [self._end_what_is_late(), *(replica.run() for replica in self._replicas)]
+        self._running = [asyncio.create_task(one) for one in work]
 
     async def stop(self) -> None:
         """End the replicas, whatever they have in hand."""
@@ -84,8 +89,9 @@ class ServedVariant:
             request.protocol,
             request.json_length,
             self._gate.admit(),
-            time.monotonic() + timeout_s,
+            time.monotonic() + min(timeout_s, self._execution_deadline_s),
             isolated=deaths > 0,
+            content_encoding=request.content_encoding,
         )
         self.metrics.in_flight_requests.inc()
         try:
@@ -108,26 +114,38 @@ class ServedVariant:
             raise Refused(Refusal.NOT_READY, NotReady(message, first.retry_after_s))
 
     async def _within(self, timeout_s: float, ask: Ask) -> Reply:
-        """The reply, by the client's own deadline where it has one."""
-        if timeout_s == math.inf:  # a timer for every request would cost without use
+        """The reply, by the client's own deadline where it has one; the sweep sees to ours."""
+        if timeout_s >= self._execution_deadline_s:  # a timer for every request would cost without use
             return await self._answered(ask)
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._answered(ask)
         except TimeoutError as exc:
-            raise DeadlineExceeded("The deadline of this request passed before its answer was there.") from exc
+            raise DeadlineExceeded(TOO_LATE) from exc
 
     async def _answered(self, ask: Ask) -> Reply:
         """The reply of one replica, or of another one where the first ends."""
         while True:
             replica = self._least_busy()
+            reply = replica.ask(ask)
+            self._replies[ask.id] = ask.expires, reply
             try:
-                return await replica.ask(ask)
+                return await reply
             except ReplicaLost as lost:
                 self._see_whether_deadly(ask, lost)
                 await self._wait_for_another()
             finally:
+                del self._replies[ask.id]
                 replica.cancel(ask.id)  # where the client left, or its deadline passed, before the answer came
+
+    async def _end_what_is_late(self) -> None:
+        """Answer in place of replicas that are over the deadline, whatever keeps them."""
+        while True:
+            await asyncio.sleep(tuning.WATCH_S)
+            now = time.monotonic()
+            for expires, reply in self._replies.values():
+                if expires < now and not reply.done():
+                    reply.set_exception(DeadlineExceeded(TOO_LATE))
 
     def _least_busy(self) -> Replica:
         ready = [replica for replica in self._replicas if replica.state == "ready"]
