@@ -29,7 +29,7 @@ from handlers.tokens.packing import Tokens, padding_tokens
 from handlers.tokens.padding import Grid
 from handlers.tokens.tokenizer import TextTokenizer
 from handlers.user_code import Context, UserCode, as_body, load_user_code, told, translated
-from model_store.errors import BackendError, BadInput, ParetoServeError, StoreError
+from model_store.errors import BadInput, ParetoServeError, StoreError
 from model_store.manifest import TOKENIZER_FILE, Artifact, Manifest, contained, described, verify_artifact
 from model_store.rows import Row
 

@@ -118,7 +118,11 @@ def _decode_csv(body: bytes, most: int) -> Any:
     return {"inputs": [row[0] if len(row) == 1 else row for row in rows]}
 
 
-_DECODERS: dict[str, Callable[[bytes, int], Any]] = {JSON: _decode_json, JSON_LINES: _decode_json_lines, CSV: _decode_csv}
+_DECODERS: dict[str, Callable[[bytes, int], Any]] = {
+    JSON: _decode_json,
+    JSON_LINES: _decode_json_lines,
+    CSV: _decode_csv,
+}
 
 
 def encode(prediction: Any, kind: str) -> bytes:

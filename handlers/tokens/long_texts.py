@@ -174,7 +174,8 @@ class BertReader:
     def _final(self, encoding: Encoding, window: str) -> tuple[int, int]:
         """How many tokens stay as they are whatever follows, and where in the window the next one begins."""
         words, offsets = encoding.word_ids, encoding.offsets
-        final, goes_on, open_word = len(words), len(window), -1
+        final, goes_on = len(words), len(window)
+        open_word: int | None = -1
         if words and window[slice(*offsets[-1])].strip() in self.added:
             goes_on = offsets[-1][1]  # no part of a word
         elif words:
@@ -186,7 +187,7 @@ class BertReader:
 
     def _held(self, read: str) -> str:
         """What stands for a text of one word at the most that goes on, or has ended in white space."""
-        normalized = self.tokenizer.normalizer.normalize_str(read)
+        normalized: str = self.tokenizer.normalizer.normalize_str(read)
         word = normalized.strip(" ")[: self.longest_word + 1]
         # A NUL is dropped by the normalizer, and keeps what follows from becoming an added token with the word.
         return word and word + (" " if normalized.endswith(" ") else "\0")

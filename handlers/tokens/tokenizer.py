@@ -64,7 +64,7 @@ class TextTokenizer:
         lengths = (len(parts[0]), len(parts[1]))
         for part, kept in zip(parts, _kept(*lengths, room), strict=True):
             part.truncate(kept)
-        encoding = self._tokenizer.post_process(*parts)
+        encoding = self._tokenizer.post_process(parts[0], parts[1])
         return Tokens(np.array(encoding.ids, np.int64), self._type_ids(encoding), sum(lengths) > room)
 
     def _room(self, *, is_pair: bool) -> int:

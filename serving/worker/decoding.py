@@ -20,9 +20,7 @@ def decode(handler: Handler, job: Job, ask: Ask) -> Reply | None:
     started = time.monotonic()
     try:
         job.prepared = handler.prepare(
-            RawRequest(
-                ask.body, ask.content_type, ask.accept, ask.protocol, ask.json_length, ask.content_encoding
-            )
+            RawRequest(ask.body, ask.content_type, ask.accept, ask.protocol, ask.json_length, ask.content_encoding)
         )
     except ParetoServeError as exc:
         return error_reply(job, exc)

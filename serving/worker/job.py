@@ -11,7 +11,6 @@ from handlers.user_code import message_of
 from model_store.errors import DeadlineExceeded, NotReady, Overloaded, ParetoServeError
 from serving.wire.messages import Reply, Timings
 
-
 _LONGEST_RETRY_S = 3600.0
 
 
@@ -21,8 +20,8 @@ class Job:
 
     `isolated`: was running when a worker died; batch it alone.
 
-    `results` has one entry per text, filled as batches come back, until none is `missing`; a job is `done` once its reply is made. From the
-    moment its first text is `taken` to the engine it does not expire any more: its other texts may need further calls.
+    `results` has one entry per text, filled as batches come back, until none is `missing`; a job is `done` once its
+    reply is made. From the moment its first text is `taken` to the engine it does not expire any more: its other texts may need further calls.
     """
 
     id: int

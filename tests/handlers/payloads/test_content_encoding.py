@@ -31,7 +31,9 @@ def test_a_packed_body_is_unpacked(encoding: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "compress", "gzip;q=1"])
 def test_another_encoding_is_answered_with_those_that_are_read(encoding: str) -> None:
-    with pytest.raises(UnsupportedMediaType, match=r"Content-Encoding '.*' is not supported; send one of gzip, deflate"):
+    with pytest.raises(
+        UnsupportedMediaType, match=r"Content-Encoding '.*' is not supported; send one of gzip, deflate"
+    ):
         unpack(BODY, encoding, 100)
 
 

@@ -18,7 +18,9 @@ WORDS = ("film", "good", "bad.", "un", "charming", "e", "xyz", "don't", "n't", "
 # Marks of several classes of order, some of them not stripped; spaces of all kinds; controls; what composes or expands.
 MARKS = tuple("\u0301\u0323\u0338\u0345\u302e\u302f\U0001d165\u0e38\u3099\u05b0")
 SPACES = (" ", "  ", "\n", "\t", "\r\n", "\u00a0", "\u3000", "\u2028", "\u0085", " " * 40)
-ODD = tuple("\x00\x1c\x7f\u200b\u200d\ufeff\ufffd\u0130\u00e9\u1e9b\ufdfa\ufb01\uac00\u1100\u1161\u11a8=<>!?-_[]'\U0001f3ac中文。ß\u2126")
+ODD = tuple(
+    "\x00\x1c\x7f\u200b\u200d\ufeff\ufffd\u0130\u00e9\u1e9b\ufdfa\ufb01\uac00\u1100\u1161\u11a8=<>!?-_[]'\U0001f3ac中文。ß\u2126"
+)
 
 
 def nasty_text(seed: int, length: int) -> str:
@@ -76,7 +78,9 @@ def byte_level(**options: Any) -> Tokenizer:
 
 def unigram(scheme: str, normalizer: Any) -> Tokenizer:
     pieces = ["<unk>", "▁", "▁film", "▁good", "film", "go", "od", "▁a", *"abcdefghijklmnopqrstuvwxyz.'!"]
-    tokenizer = Tokenizer(models.Unigram([(piece, -float(i)) for i, piece in enumerate(pieces)], 0, byte_fallback=False))
+    tokenizer = Tokenizer(
+        models.Unigram([(piece, -float(i)) for i, piece in enumerate(pieces)], 0, byte_fallback=False)
+    )
     tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme)
     tokenizer.decoder = decoders.Metaspace()
@@ -117,8 +121,8 @@ def uncut(file: Path, max_tokens: int) -> Callable[..., tuple[list[int], list[in
     tokenizer.enable_truncation(max_tokens)
     tokenizer.no_padding()
 
-    def tokens(*texts: str) -> tuple[list[int], list[int], bool]:
-        encoding = tokenizer.encode(*texts)
+    def tokens(text: str, text_pair: str | None = None) -> tuple[list[int], list[int], bool]:
+        encoding = tokenizer.encode(text, text_pair)
         return encoding.ids, encoding.type_ids, bool(encoding.overflowing)
 
     return tokens
