@@ -120,7 +120,7 @@ def message_of(error: BaseException) -> str:
     """An error's own text, in characters that can be sent; code of a user's may have made it, or fail to make it."""
     try:
         text = str(error)
-    except Exception:
+    except Exception:  # noqa: BLE001  a method of the user's own
         return "(it has no text)"
     return sendable(text if len(text) <= _MOST_TOLD else f"{text[:_MOST_TOLD]}...")
 

@@ -21,7 +21,8 @@ class Job:
     `isolated`: was running when a worker died; batch it alone.
 
     `results` has one entry per text, filled as batches come back, until none is `missing`; a job is `done` once its
-    reply is made. From the moment its first text is `taken` to the engine it does not expire any more: its other texts may need further calls.
+    reply is made. From the moment its first text is `taken` to the engine it does not expire any more: its other texts
+    may need further calls.
     """
 
     id: int
