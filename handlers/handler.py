@@ -6,8 +6,7 @@ takes the place of the last two. Knows no HTTP, no queue, no metric.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,15 +19,17 @@ from handlers.golden import check_golden
 from handlers.loading import Parts, load_pipeline
 from handlers.open_inference import V2Request, decode_infer, encode_infer
 from handlers.payloads import codecs
-from handlers.payloads.request import RawRequest
+from handlers.payloads.content_encoding import unpack
+from handlers.payloads.request import Limits, RawRequest
 from handlers.pipeline import Pipeline
 from handlers.tasks.base import AnyTask, Floats
 from handlers.tasks.catalogue import open_task
+from handlers.tasks.payload import check_count
 from handlers.tokens.packing import Tokens, padding_tokens
 from handlers.tokens.padding import Grid
 from handlers.tokens.tokenizer import TextTokenizer
-from handlers.user_code import Context, UserCode, load_user_code
-from model_store.errors import BackendError, BadInput, ParetoServeError, StoreError
+from handlers.user_code import Context, UserCode, as_body, load_user_code, told, translated
+from model_store.errors import BadInput, ParetoServeError, StoreError
 from model_store.manifest import TOKENIZER_FILE, Artifact, Manifest, described
 from model_store.opened import opened_artifact
 from model_store.rows import Row
@@ -46,10 +47,11 @@ class Answer:
 class Prepared:
     """A request, decoded. `windows` wait for the engine; a request for the user's own model has none.
 
-    `timeout_s`, from its arrival, is what its body states; most state none.
+    `kind` is the content type of its answer; V2 has its own. `timeout_s`, from its arrival, is what its body states;
+    most state none.
     """
 
-    request: RawRequest
+    kind: str
     data: Any
     windows: tuple[Tokens, ...] = ()
     timeout_s: float = math.inf
@@ -69,6 +71,7 @@ class Handler:
     user: UserCode = field(default_factory=UserCode)
     # What V2 clients call it, where that is not the variant's own name.
     served_as: str | None = None
+    limits: Limits = Limits()
 
     @property
     def batches(self) -> bool:
@@ -98,35 +101,55 @@ class Handler:
         """Decode a request and cut it into windows.
 
         Raises:
-            BadInput: the request cannot be understood.
+            BadInput: the request cannot be understood, or its answer not be written as it wants.
+            BackendError: the user's own `input_fn` failed in a way that no input is to blame for.
         """
+        body = unpack(request.body, request.content_encoding, self.limits.max_body_bytes)
         if request.protocol == "v2":
-            if not self.batches:
-                raise BadInput("This variant runs its own model_fn or predict_fn; ask it at /invocations.")
-            infer_request = decode_infer(request.body, request.json_length, self._task)
-            return Prepared(request, infer_request, self._windows(infer_request.asked), infer_request.timeout_s)
-        payload = self._decode(request)
+            return self._prepare_v2(body, request.json_length)
+        kind = self._answer_kind(request.accept)
+        payload = self._decode(body, request.content_type)
+        if self._most_inputs is not None:
+            check_count(payload, self._most_inputs)
         if not self.batches:
-            return Prepared(request, payload)
+            return Prepared(kind, payload)
         asked = self._task.read(payload)
-        return Prepared(request, asked, self._windows(asked))
+        return Prepared(kind, asked, self._windows(asked))
+
+    def _prepare_v2(self, body: bytes, json_length: int | None) -> Prepared:
+        if not self.batches:
+            raise BadInput("This variant runs its own model_fn or predict_fn; ask it at /invocations.")
+        asked = decode_infer(body, json_length, self._task, self.limits.max_inputs)
+        return Prepared("", asked, self._windows(asked.asked), asked.timeout_s)
+
+    @property
+    def _most_inputs(self) -> int | None:
+        """None where a user's own model is asked: what its requests hold is its own business."""
+        return self.limits.max_inputs if isinstance(self.model, Pipeline) else None
+
+    def _answer_kind(self, accept: str) -> str:
+        """The content type to answer as; a user's own `output_fn` is told what the client wants, and may differ."""
+        if self.user.output_fn is None:
+            return codecs.negotiate(accept)
+        return codecs.JSON if accept in ("", "*/*") else accept
 
     @property
     def _task(self) -> AnyTask:
         return self.model.task  # type: ignore[no-any-return]
 
-    def _decode(self, request: RawRequest) -> Any:
+    def _decode(self, body: bytes, content_type: str) -> Any:
         if self.user.input_fn is None:
-            return codecs.decode(request.body, request.content_type)
-        kind = codecs.media_type(request.content_type) or codecs.JSON
+            return codecs.decode(body, content_type, self._most_inputs)
+        kind = codecs.media_type(content_type) or codecs.JSON
         # SageMaker hands text types over as text and all others as bytes.
         is_text = kind in (codecs.JSON, codecs.CSV)
-        try:
-            return self.user.input_fn(request.body.decode() if is_text else request.body, kind)
-        except ParetoServeError:
-            raise
-        except Exception as exc:
-            raise BadInput(f"The variant's own input_fn refused the body: {type(exc).__name__}: {exc}") from exc
+        with translated("input_fn"):
+            try:
+                return self.user.input_fn(body.decode() if is_text else body, kind)
+            except ParetoServeError:
+                raise
+            except Exception as exc:
+                raise BadInput(f"The variant's own input_fn refused the body: {told(exc)}") from exc
 
     def _windows(self, asked: Any) -> tuple[Tokens, ...]:
         return tuple(self._task.windows(asked, self.tokenizer))
@@ -150,14 +173,14 @@ class Handler:
             name = self.served_as or self.manifest.variant
             body, kind, json_length = encode_infer(data, self._task, answers, outputs, name)
             return Answer(body, kind, json_length, prepared.truncated)
-        body, kind = self._encode(self._task.answer(data, windows, outputs), prepared.request.accept)
+        body, kind = self._encode(self._task.answer(data, windows, outputs), prepared.kind)
         return Answer(body, kind, truncated=prepared.truncated)
 
     def run_alone(self, prepared: Prepared) -> Answer:
         """Run a request through the user's own functions; raises what they raise as BackendError."""
-        with _translated("predict_fn"):
+        with translated("predict_fn"):
             prediction = self._predict_alone(prepared.data)
-        body, kind = self._encode(prediction, prepared.request.accept)
+        body, kind = self._encode(prediction, prepared.kind)
         return Answer(body, kind)
 
     def _predict_alone(self, data: Any) -> Any:
@@ -167,32 +190,16 @@ class Handler:
             return self.model(data["inputs"], **(data.get("parameters") or {}))
         return self.model(data)
 
-    def _encode(self, prediction: Any, accept: str) -> tuple[bytes, str]:
+    def _encode(self, prediction: Any, kind: str) -> tuple[bytes, str]:
         if self.user.output_fn is None:
-            with _translated("prediction"):
-                return codecs.encode(prediction, accept)
-        kind = codecs.JSON if accept in ("", "*/*") else accept
-        with _translated("output_fn"):
-            encoded = self.user.output_fn(prediction, kind)
-            body, kind = encoded if isinstance(encoded, tuple) else (encoded, kind)
-            if isinstance(body, str):
-                return body.encode(), kind
-            return (bytes(body), kind) if isinstance(body, bytes | bytearray) else (codecs.encode_json(body), kind)
+            with translated("prediction"):
+                return codecs.encode(prediction, kind), kind
+        with translated("output_fn"):
+            return as_body(self.user.output_fn(prediction, kind), kind, codecs.encode_json)
 
     def close(self) -> None:
         if isinstance(self.model, Pipeline):
             self.model.session.close()
-
-
-@contextmanager
-def _translated(what: str) -> Iterator[None]:
-    """Whatever the user's own code raises is an error of the variant, told by name; ours pass through."""
-    try:
-        yield
-    except ParetoServeError:
-        raise
-    except Exception as exc:
-        raise BackendError(f"The variant's own {what} failed: {type(exc).__name__}: {exc}") from exc
 
 
 def load_handler(model_dir: Path, manifest: Manifest, backend: str, placement: Placement) -> Handler:
@@ -207,7 +214,7 @@ def load_handler(model_dir: Path, manifest: Manifest, backend: str, placement: P
     """
     user = load_user_code(model_dir, Context(str(model_dir), described(manifest)), manifest.code)
     if user.model_fn is not None:
-        with _translated("model_fn"):
+        with translated("model_fn"):
             return Handler(manifest, user.model_fn(str(model_dir)), user)
     artifact = manifest.artifacts.get(artifact_name(backend, manifest.artifacts))
     if artifact is None:

@@ -12,15 +12,16 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from handlers.payloads.codecs import json_errors_as_bad_input
+from handlers.payloads.codecs import check_values, json_errors_as_bad_input, too_many
+from handlers.payloads.request import MAX_INPUTS
 from handlers.tasks.base import AnyTask, Floats
+from handlers.tasks.payload import kind_of
 from model_store.errors import BadInput
 from model_store.rows import Row
 
@@ -30,18 +31,26 @@ LOGITS = "logits"
 _DTYPES = {"FP32": "<f4", "INT64": "<i8"}
 
 
+# Far above what any client needs, and low enough that no request costs more than its bytes.
+MAX_RANK, MAX_SIZE, MAX_NAME = 8, 2**31 - 1, 256
+
+Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME)]
+Size = Annotated[int, msgspec.Meta(ge=0, le=MAX_SIZE)]
+Shape = Annotated[list[Size], msgspec.Meta(max_length=MAX_RANK)]
+
+
 class Tensor(msgspec.Struct):
     """An input of a request. Other fields of the protocol are allowed and ignored."""
 
-    name: str
-    shape: list[int]
-    datatype: str
+    name: Name
+    shape: Shape
+    datatype: Name
     data: list[Any] | None = None
     parameters: dict[str, Any] = {}
 
 
 class WantedOutput(msgspec.Struct):
-    name: str
+    name: Name
     parameters: dict[str, Any] = {}
 
 
@@ -80,27 +89,33 @@ def tensors_of(task: AnyTask) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def decode_infer(body: bytes, json_length: int | None, task: AnyTask) -> V2Request:
+def decode_infer(body: bytes, json_length: int | None, task: AnyTask, max_inputs: int = MAX_INPUTS) -> V2Request:
     """Read an infer request; `json_length` is `Inference-Header-Content-Length`, None where there is no binary part.
 
     Raises:
         BadInput: it is not a request that the task can read.
+        TooLarge: it has more inputs than `max_inputs`.
     """
     length = len(body) if json_length is None else json_length
     if length > len(body):
         raise BadInput(f"Inference-Header-Content-Length is {length}, but the body has {len(body)} bytes only.")
+    head = body[:length]
+    check_values(head, max_inputs)
     with json_errors_as_bad_input("The body is not a V2 inference request"):
-        read = _decoder.decode(body[:length])
+        read = _decoder.decode(head)
     _check_timeout(read.parameters.get("timeout", 0))
-    texts, rest = {}, body[length:]
+    _check_outputs(read, task)
+    _check_names(read.inputs, task)
+    texts, at = {}, length
     for tensor in read.inputs:
-        size = tensor.parameters.get("binary_data_size")
+        count = _count(tensor, max_inputs)
+        size = _binary_size(tensor, len(body) - at)
         if size is None:
-            texts[tensor.name] = _texts_from_json(tensor)
-        elif not isinstance(size, int) or not 0 <= size <= len(rest):
-            raise BadInput(f'"binary_data_size" of input {tensor.name!r} does not fit the body.')
+            texts[tensor.name] = _texts_from_json(tensor, count)
         else:
-            texts[tensor.name], rest = _texts_from_bytes(tensor, rest[:size]), rest[size:]
+            texts[tensor.name], at = _texts_from_bytes(tensor, body[at : at + size], count), at + size
+    if at < len(body):
+        raise BadInput(f"{len(body) - at} bytes follow the last input; their input lacks its binary_data_size.")
     return V2Request(task.read({"inputs": _inputs(texts, task)}), read)
 
 
@@ -110,11 +125,28 @@ def _check_timeout(microseconds: object) -> None:
         raise BadInput('The parameter "timeout" must be a whole number of microseconds.')
 
 
+def _check_outputs(body: InferBody, task: AnyTask) -> None:
+    names, known = [one.name for one in body.outputs], [*task.v2_outputs, LOGITS]
+    if unknown := [name for name in names if name not in known]:
+        raise BadInput(f"There is no output {unknown[0]!r}; outputs are {', '.join(known)}.")
+    if len(set(names)) < len(names):
+        raise BadInput("An output is wanted twice; name each once.")
+    wishes = [body.parameters.get("binary_data_output"), *(one.parameters.get("binary_data") for one in body.outputs)]
+    if any(wish is not None and not isinstance(wish, bool) for wish in wishes):
+        raise BadInput('"binary_data" and "binary_data_output" must be true or false.')
+
+
+def _check_names(inputs: Sequence[Tensor], task: AnyTask) -> None:
+    names = [one.name for one in inputs]
+    required = {one.name for one in task.v2_inputs if not one.optional}
+    if not required <= set(names) <= {one.name for one in task.v2_inputs}:
+        raise BadInput(_what_to_send(task))
+    if len(set(names)) < len(names):
+        raise BadInput(f"An input is given twice. {_what_to_send(task)}")
+
+
 def _inputs(texts: dict[str, list[str]], task: AnyTask) -> list[Any]:
     """The same inputs as a client of `/invocations` would send them."""
-    required = {one.name for one in task.v2_inputs if not one.optional}
-    if not required <= texts.keys() <= {one.name for one in task.v2_inputs}:
-        raise BadInput(_what_to_send(task))
     columns = [texts[one.name] for one in task.v2_inputs if one.name in texts]
     if len({len(column) for column in columns}) > 1:
         raise BadInput(f"Inputs {' and '.join(f'{name!r}' for name in texts)} must have the same shape.")
@@ -127,24 +159,48 @@ def _what_to_send(task: AnyTask) -> str:
     return f"Send the input {' and '.join(names)}: BYTES, of shape [n]{', the same for both' * (len(names) > 1)}."
 
 
-def _check(tensor: Tensor, count: int) -> None:
+def _count(tensor: Tensor, max_inputs: int) -> int:
+    """How many texts an input must have by its shape."""
     if tensor.datatype != "BYTES":
         raise BadInput(f"Input {tensor.name!r} has datatype {tensor.datatype!r}; texts are BYTES.")
-    expected = math.prod(tensor.shape) if tensor.shape else 0
-    if count != expected:
-        raise BadInput(f"Input {tensor.name!r} has {count} texts, but its shape {tensor.shape} says {expected}.")
+    count = math.prod(tensor.shape) if tensor.shape else 0
+    if count > max_inputs:
+        raise too_many(max_inputs)
+    return count
 
 
-def _texts_from_json(tensor: Tensor) -> list[str]:
-    data = tensor.data or []
-    # The protocol allows nested lists as well as flat ones; an [n, 1] tensor is n texts.
-    while any(isinstance(one, list) for one in data):
-        data = list(chain.from_iterable(one if isinstance(one, list) else [one] for one in data))
-    _check(tensor, len(data))
-    return data
+def _binary_size(tensor: Tensor, left: int) -> int | None:
+    """How many of the `left` bytes of the binary part are this input's; None where it has its data as JSON."""
+    size = tensor.parameters.get("binary_data_size")
+    if size is None:
+        return None
+    if tensor.data is not None:
+        raise BadInput(f'Input {tensor.name!r} has both "data" and "binary_data_size"; send one of them.')
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= left:
+        raise BadInput(f'"binary_data_size" of input {tensor.name!r} does not fit the body.')
+    return size
 
 
-def _texts_from_bytes(tensor: Tensor, raw: bytes) -> list[str]:
+def _texts_from_json(tensor: Tensor, count: int) -> list[str]:
+    """The protocol allows nested lists as well as flat ones; an [n, 1] tensor is n texts."""
+    texts: list[str] = []
+    _collect(tensor.data or [], tensor, 1, texts)
+    _check_count(tensor, len(texts), count)
+    return texts
+
+
+def _collect(values: list[Any], tensor: Tensor, depth: int, texts: list[str]) -> None:
+    for value in values:
+        if isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, list) and depth < MAX_RANK:
+            _collect(value, tensor, depth + 1, texts)
+        else:
+            wrong = f"lists in more than {MAX_RANK} levels" if isinstance(value, list) else kind_of(value)
+            raise BadInput(f"The data of input {tensor.name!r} holds {wrong}; send texts.")
+
+
+def _texts_from_bytes(tensor: Tensor, raw: bytes, count: int) -> list[str]:
     texts, at = [], 0
     while at < len(raw):
         if at + 4 > len(raw) or at + 4 + (length := struct.unpack_from("<I", raw, at)[0]) > len(raw):
@@ -154,8 +210,16 @@ def _texts_from_bytes(tensor: Tensor, raw: bytes) -> list[str]:
         except UnicodeDecodeError as exc:
             raise BadInput(f"A text of input {tensor.name!r} is not UTF-8.") from exc
         at += 4 + length
-    _check(tensor, len(texts))
+        if len(texts) > count:
+            break
+    _check_count(tensor, len(texts), count)
     return texts
+
+
+def _check_count(tensor: Tensor, found: int, count: int) -> None:
+    if found != count:
+        more = "at least " if found > count else ""
+        raise BadInput(f"Input {tensor.name!r} has {more}{found} texts, but its shape {tensor.shape} says {count}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +250,13 @@ def encode_infer(
     known = {name: _output(datatype, [one[name] for one in answers]) for name, datatype in task.v2_outputs.items()}
     known[LOGITS] = _Output("FP32", np.vstack(outputs))
     body = asked.body
-    all_binary = bool(body.parameters.get("binary_data_output", False))
+    all_binary = body.parameters.get("binary_data_output") or False
     described, tail = [], b""
     for wanted in body.outputs or [WantedOutput(name) for name in known]:
-        if wanted.name not in known:
-            raise BadInput(f"There is no output {wanted.name!r}; outputs are {', '.join(known)}.")
         output = known[wanted.name]
         one: dict[str, Any] = {"name": wanted.name, "datatype": output.datatype, "shape": output.shape}
-        if wanted.parameters.get("binary_data", all_binary):
+        binary = wanted.parameters.get("binary_data")
+        if all_binary if binary is None else binary:
             raw = output.as_bytes()
             described.append(one | {"parameters": {"binary_data_size": len(raw)}})
             tail += raw

@@ -4,8 +4,10 @@ A function may take one more argument than the contract states; it is then given
 """
 
 import inspect
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec, spec_from_file_location
@@ -15,12 +17,19 @@ from typing import Any
 
 from handlers.hashed_modules import HashedModules
 from model_store.code import read_hashed_code
-from model_store.errors import BackendError
+from model_store.errors import BackendError, ParetoServeError
 
 INFERENCE_FILE = Path("code") / "inference.py"
 _MODULE = INFERENCE_FILE.stem
 
 _ARGUMENTS = {"model_fn": 1, "input_fn": 2, "predict_fn": 2, "output_fn": 2}
+
+
+# What may stand in a header: a line break in it would begin another one.
+_CONTENT_TYPE = re.compile(r"[\t -~\x80-\xff]+")
+
+# Characters of an error's text that are told.
+_MOST_TOLD = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +99,8 @@ def _import(spec: ModuleSpec) -> ModuleType:
     sys.modules[_MODULE] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as exc:
-        raise BackendError(f"{INFERENCE_FILE} cannot be imported: {type(exc).__name__}: {exc}") from exc
+    except BaseException as exc:  # sys.exit() in it, too
+        raise BackendError(f"{INFERENCE_FILE} cannot be imported: {told(exc)}") from exc
     return module
 
 
@@ -108,3 +117,52 @@ def _with_context(name: str, function: Callable[..., Any], context: Context) -> 
     raise BackendError(
         f"{INFERENCE_FILE}: {name} takes {given} arguments; it must take {expected}, or {expected + 1} with a context."
     )
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Whatever the user's own code raises is an error of the variant, told by name; ours pass through.
+
+    `SystemExit` and its like are no wish to end the worker, which has other requests in hand.
+    """
+    try:
+        yield
+    except ParetoServeError:
+        raise
+    except BaseException as exc:
+        raise BackendError(f"The variant's own {what} failed: {told(exc)}") from exc
+
+
+def told(error: BaseException) -> str:
+    """An error by its type and its text, in characters that can be sent, however strange it is."""
+    return f"{sendable(type(error).__name__)}: {message_of(error)}"
+
+
+def message_of(error: BaseException) -> str:
+    """An error's own text, in characters that can be sent; code of a user's may have made it, or fail to make it."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001  a method of the user's own
+        return "(it has no text)"
+    return sendable(text if len(text) <= _MOST_TOLD else f"{text[:_MOST_TOLD]}...")
+
+
+def sendable(text: str) -> str:
+    """The text, with whatever UTF-8 cannot hold written as an escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def as_body(encoded: Any, kind: str, otherwise: Callable[[Any], bytes]) -> tuple[bytes, str]:
+    """What `output_fn` returned for an answer of this content type: a body, or a body and another content type.
+
+    What is neither text nor bytes is written by `otherwise`.
+
+    Raises:
+        ValueError: that is no content type.
+    """
+    body, kind = encoded if isinstance(encoded, tuple) else (encoded, kind)
+    if not isinstance(kind, str) or not _CONTENT_TYPE.fullmatch(kind):
+        raise ValueError(f"{kind!r} is no content type; return the body alone, or a content type as a text of Latin-1")
+    if isinstance(body, str):
+        return body.encode(), kind
+    return (bytes(body), kind) if isinstance(body, bytes | bytearray | memoryview) else (otherwise(body), kind)

@@ -2,7 +2,7 @@
 
     ParetoServeError
     ├── BadInput                  the caller's request or file cannot be understood
-    │   ├── UnsupportedMediaType  its content type is none of ours
+    │   ├── UnsupportedMediaType  its content type or encoding is none of ours
     │   ├── NotAcceptable         no content type it accepts is one of ours
     │   ├── TooLarge              it is over a stated limit
     │   └── DataError             a data file lacks a column, a label, or rows
@@ -36,10 +36,10 @@ class BadInput(ParetoServeError):
 
 
 class UnsupportedMediaType(BadInput):
-    """The content type of a request is none that the handler reads."""
+    """The content type of a request, or the way that it is packed, is none that the handler reads."""
 
-    def __init__(self, given: str, accepted: tuple[str, ...]) -> None:
-        super().__init__(f"Content type {given!r} is not supported; send one of {', '.join(accepted)}.")
+    def __init__(self, given: str, accepted: tuple[str, ...], what: str = "Content type") -> None:
+        super().__init__(f"{what} {given!r} is not supported; send one of {', '.join(accepted)}.")
 
 
 class NotAcceptable(BadInput):

@@ -26,6 +26,9 @@ BULK_EVERY = 5
 
 # Bytes of a body that is decoded on the thread that received it: that takes less time than handing it to another one.
 INLINE_BYTES = 8 * 1024
+# Requests with larger bodies that may wait for a thread to decode them, and the bytes of these: what comes then is
+# refused. Two threads decode such bodies in 5 to 50 ms each, so this many take longer than a client will wait.
+MOST_UNDECODED, MOST_UNDECODED_BYTES = 256, 32 * 2**20
 
 # Measured at a worker's start: the split of its cores.
 

@@ -2,16 +2,22 @@
 
 import csv
 import io
+import itertools
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-from model_store.errors import BadInput, NotAcceptable, UnsupportedMediaType
+from model_store.errors import BadInput, NotAcceptable, TooLarge, UnsupportedMediaType
 
 JSON, JSON_LINES, CSV = "application/json", "application/jsonlines", "text/csv"
 ALIASES = {"application/x-jsonlines": JSON_LINES, "application/jsonl": JSON_LINES, "application/x-ndjson": JSON_LINES}
+
+# Bytes outside the texts of a JSON body, without white space: of the request, and of each input. They are few, as in
+# `{"text": "...", "text_pair": "..."},`; the bounds are far above that, for other fields that clients send.
+_BYTES_AROUND, _BYTES_AROUND_AN_INPUT = 8 * 1024, 64
 
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
@@ -23,19 +29,45 @@ def media_type(header: str) -> str:
     return ALIASES.get(name, name)
 
 
-def decode(body: bytes, content_type: str) -> Any:
+def decode(body: bytes, content_type: str, max_inputs: int | None = None) -> Any:
     """The payload in a request's body; a body without a content type is JSON.
+
+    With `max_inputs` a body of more inputs, or of far more values than so many have, is refused before it is decoded:
+    the interpreter's lock is held while JSON is read, and a million empty lists take half a second.
 
     Raises:
         UnsupportedMediaType, BadInput: it is none of ours, or not what it says it is.
+        TooLarge: it has more inputs than `max_inputs`.
     """
     kind = media_type(content_type) or JSON
     if kind not in _DECODERS:
         raise UnsupportedMediaType(kind, tuple(_DECODERS))
-    return _DECODERS[kind](body)
+    if max_inputs is not None and kind != CSV:
+        check_values(body, max_inputs)
+    return _DECODERS[kind](body, sys.maxsize if max_inputs is None else max_inputs)
 
 
-def decode_json(body: bytes) -> Any:
+def too_many(max_inputs: int) -> TooLarge:
+    return TooLarge(f"The body has more than {max_inputs} inputs; send fewer in one request, or raise --max-inputs.")
+
+
+def check_values(body: bytes, max_inputs: int) -> None:
+    """Raises TooLarge where JSON has far more values than `max_inputs` inputs have, by what is outside its texts."""
+    most = _BYTES_AROUND + max_inputs * _BYTES_AROUND_AN_INPUT
+    if len(body) <= most:
+        return
+    if b"\\" in body:
+        body = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    # Each text has two quotes. Without this the list of parts would be what takes long.
+    if body.count(b'"') > most or sum(map(_visible, body.split(b'"')[::2])) > most:
+        raise too_many(max_inputs)
+
+
+def _visible(outside: bytes) -> int:
+    return len(outside.translate(None, b" \t\r\n"))
+
+
+def _decode_json(body: bytes, _: int) -> Any:
     with json_errors_as_bad_input("The body is not JSON"):
         return _decoder.decode(body)
 
@@ -51,11 +83,13 @@ def json_errors_as_bad_input(wrong: str) -> Iterator[None]:
         raise BadInput(f"{wrong} that can be read: it is nested too deeply; send a plain request.") from exc
 
 
-def _decode_json_lines(body: bytes) -> Any:
+def _decode_json_lines(body: bytes, most: int) -> Any:
     """Each line is one input: a text, an object with "text", or an object with "inputs"."""
-    inputs = []
-    for number, line in enumerate(body.split(b"\n"), start=1):
+    inputs: list[Any] = []
+    for number, line in enumerate(io.BytesIO(body), start=1):
         if line.strip():
+            if len(inputs) == most:
+                raise too_many(most)
             with json_errors_as_bad_input(f"Line {number} of the body is not JSON"):
                 one = _decoder.decode(line)
             if isinstance(one, dict) and "parameters" in one:
@@ -67,30 +101,33 @@ def _decode_json_lines(body: bytes) -> Any:
 _HEADERS = (["inputs"], ["text"], ["text", "text_pair"])
 
 
-def _decode_csv(body: bytes) -> Any:
+def _decode_csv(body: bytes, most: int) -> Any:
     """One input a row: a text, or a text and its pair. A header `inputs`, `text` or `text,text_pair` is skipped."""
     try:
-        rows = [row for row in csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True) if row]
+        reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        # One more than there may be, and a header.
+        rows = list(itertools.islice((row for row in reader if row), min(most, sys.maxsize - 2) + 2))
     except (csv.Error, UnicodeDecodeError) as exc:
         raise BadInput(f"The body is not CSV in UTF-8: {exc}.") from exc
     if rows and [name.strip().lower() for name in rows[0]] in _HEADERS:
         rows = rows[1:]
+    if len(rows) > most:
+        raise too_many(most)
     if widths := {len(row) for row in rows} - {1, 2}:
         raise BadInput(f"A row of the body has {max(widths)} fields; send one text, or two for a pair; quote commas.")
     return {"inputs": [row[0] if len(row) == 1 else row for row in rows]}
 
 
-_DECODERS: dict[str, Callable[[bytes], Any]] = {JSON: decode_json, JSON_LINES: _decode_json_lines, CSV: _decode_csv}
+_DECODERS: dict[str, Callable[[bytes, int], Any]] = {
+    JSON: _decode_json,
+    JSON_LINES: _decode_json_lines,
+    CSV: _decode_csv,
+}
 
 
-def encode(prediction: Any, accept: str) -> tuple[bytes, str]:
-    """The body of an answer and its content type, the best that `Accept` allows.
-
-    Raises:
-        NotAcceptable: none of ours is allowed.
-    """
-    kind = negotiate(accept)
-    return _ENCODERS[kind](prediction), kind
+def encode(prediction: Any, kind: str) -> bytes:
+    """The body of an answer as one of our content types; raises TypeError."""
+    return _ENCODERS[kind](prediction)
 
 
 def negotiate(accept: str) -> str:

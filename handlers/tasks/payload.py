@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from model_store.errors import BadInput, TooLarge
-
-MAX_INPUTS = 256
+from handlers.payloads.codecs import too_many
+from model_store.errors import BadInput
 
 Shape = Literal["text", "pair", "list"]
 """How inputs were given, which decides how the answer is shaped."""
@@ -35,9 +34,14 @@ def read_inputs(payload: Any) -> tuple[tuple[TextInput, ...], Shape]:
         return (_read_input(inputs, "inputs"),), "text" if isinstance(inputs, str) else "pair"
     if not inputs:
         raise BadInput('"inputs" is an empty list; send at least one text.')
-    if len(inputs) > MAX_INPUTS:
-        raise TooLarge(f'"inputs" holds {len(inputs)} texts; send at most {MAX_INPUTS} in one request.')
     return tuple(_read_input(one, f"inputs[{i}]") for i, one in enumerate(inputs)), "list"
+
+
+def check_count(payload: Any, max_inputs: int) -> None:
+    """Raises TooLarge where a decoded payload has too many inputs for one request."""
+    inputs = payload.get("inputs") if isinstance(payload, dict) else None
+    if isinstance(inputs, list) and len(inputs) > max_inputs:
+        raise too_many(max_inputs)
 
 
 def _read_input(value: Any, where: str) -> TextInput:

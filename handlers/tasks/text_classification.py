@@ -125,7 +125,8 @@ def _read_parameters(raw: Any) -> Parameters:
         raise BadInput(f"Parameter {min(unknown)!r} is not known; known are {', '.join(sorted(known))}.")
     top_k = raw.get("top_k", 1)
     if top_k is not None and (not isinstance(top_k, int) or isinstance(top_k, bool) or top_k < 1):
-        raise BadInput(f'"parameters.top_k" is {top_k!r}; it must be a whole number from 1, or null for all labels.')
+        found = repr(top_k)[:40] if isinstance(top_k, str | int | float) else kind_of(top_k)
+        raise BadInput(f'"parameters.top_k" is {found}; it must be a whole number from 1, or null for all labels.')
     function = raw.get("function_to_apply")
     if function not in (None, "softmax", "sigmoid", "none"):
         raise BadInput('"parameters.function_to_apply" must be "softmax", "sigmoid" or "none".')

@@ -44,6 +44,7 @@ MaxHeader = Annotated[int, typer.Option(min=1, help="Request line and headers of
 MaxUrl = Annotated[int, typer.Option(min=1, help="Longest URL, bytes.")]
 HeaderTimeout = Annotated[float, typer.Option(min=0.1, help="Longest wait for the headers of a request, s.")]
 BodyTimeout = Annotated[float, typer.Option(min=0.1, help="Longest wait for the body of a request, s.")]
+MaxInputs = Annotated[int, typer.Option(min=1, help="Most texts in one request.")]
 MemoryLimit = Annotated[
     int | None,
     typer.Option(min=1, help="A worker with more MiB resident is started anew; its share of a container's limit."),
@@ -89,6 +90,7 @@ def serve(
     max_url: MaxUrl = DEFAULT.max_url_bytes,
     header_timeout: HeaderTimeout = DEFAULT.header_timeout_s,
     body_timeout: BodyTimeout = DEFAULT.body_timeout_s,
+    max_inputs: MaxInputs = DEFAULT.max_inputs,
     memory_limit: MemoryLimit = DEFAULT.memory_limit_mib,
     load_timeout: LoadTimeout = DEFAULT.load_timeout_s,
     execution_deadline: ExecutionDeadline = DEFAULT.execution_deadline_s,

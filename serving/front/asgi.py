@@ -43,13 +43,11 @@ async def read_body(headers: dict[bytes, bytes], receive: Receive, max_bytes: in
     """The whole body, whose bytes are held of the budget from before they are read; the caller releases them.
 
     Raises:
-        BadInput: it is compressed, or its length is no number.
+        BadInput: its length is no number.
         TooLarge: it is, or says it is, over `max_bytes`.
         Refused: it does not fit into the budget.
         ClientLeft: the client went away before it was complete.
     """
-    if encoding := headers.get(b"content-encoding"):
-        raise BadInput(f"Content-Encoding {encoding.decode('latin-1')!r} is not supported; send the body as it is.")
     held = _hold_up_to(whole_number(headers, b"content-length") or 0, 0, max_bytes, budget)
     chunks, size = [], 0
     try:

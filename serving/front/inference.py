@@ -130,6 +130,7 @@ def _request(body: bytes, headers: dict[bytes, bytes], protocol: Protocol) -> Ra
         asgi.text_header(headers, b"accept"),
         protocol,
         asgi.whole_number(headers, b"inference-header-content-length"),
+        asgi.text_header(headers, b"content-encoding"),
     )
 
 

@@ -4,6 +4,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from handlers.payloads.request import Limits
 from serving.logs import LogFormat, LogLevel
 
 
@@ -30,7 +31,8 @@ class Settings:
     max_queue: requests of one variant that may be in the server at once; more are answered 429.
     queue_deadline_s: by when requests are to be answered; one that would wait for over 70 % of it is answered 429.
     memory_limit_mib: a worker with more memory than this resident is started anew; None for the container's share.
-    max_body_bytes: a larger body is answered 413.
+    max_body_bytes: a larger body is answered 413, as is one that is larger when it is unpacked.
+    max_inputs: a request with more texts is answered 413.
     max_bytes_in_flight: all bodies in the server together; more are answered 429; None for a share of the memory.
     max_connections: connections at once, idle ones among them; more are answered 503, health and metrics are not.
     max_header_bytes: request line and headers of a request; more are answered 431.
@@ -58,7 +60,8 @@ class Settings:
     max_queue: int = 512
     queue_deadline_s: float = 0.1
     memory_limit_mib: int | None = None
-    max_body_bytes: int = 6 * 1024 * 1024
+    max_body_bytes: int = Limits().max_body_bytes
+    max_inputs: int = Limits().max_inputs
     max_bytes_in_flight: int | None = None
     max_connections: int = 1024
     max_header_bytes: int = 32 * 1024

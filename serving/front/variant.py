@@ -94,6 +94,7 @@ class ServedVariant:
             self._gate.admit(),
             now + timeout_s,
             isolated=deaths > 0,
+            content_encoding=request.content_encoding,
         )
         self.metrics.in_flight_requests.inc()
         try:

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
-from handlers.payloads.request import Protocol
+from handlers.payloads.request import Limits, Protocol
 from serving.cpu_plan import StreamSplit
 from serving.logs import LogFormat, LogLevel
 from serving.wire.cost import Cost
@@ -39,6 +39,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     black_box_fd: int
     beat_s: float
     cores: tuple[int, ...] = ()
+    limits: Limits = Limits()
     log_format: LogFormat = "text"
     log_level: LogLevel = "info"
 
@@ -56,6 +57,7 @@ class Ask(msgspec.Struct, tag="ask", array_like=True):
     queue_by: float
     expires: float
     isolated: bool = False
+    content_encoding: str = ""
 
 
 class Cancel(msgspec.Struct, tag="cancel", array_like=True):

@@ -10,13 +10,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from model_store.errors import Overloaded
 from serving import tuning
 from serving.wire.black_box import BlackBox
 from serving.wire.messages import Ask, BatchDone, Reply
-from serving.worker.decoding import decode
-from serving.worker.job import Job
+from serving.worker.decoding import Undecoded, decode
+from serving.worker.job import Job, error_reply, expired_reply
 from serving.worker.loading import Loaded
 from serving.worker.streams import Deliver, Streams
+
+_RETRY_AFTER_S = 0.5
 
 
 class Engine:
@@ -51,25 +54,32 @@ class Engine:
         # A user's own input_fn may take long.
         here = tuning.INLINE_BYTES if loaded.handler.user.input_fn is None else -1
         self._most_bytes_here = here if decoders else math.inf
+        self._has_decoders = decoders > 0
         slots = itertools.count(black_box.slots - decoders - 1)
         self._slot_here = next(slots)
         self._decoder = threading.local()
         self._decoders = ThreadPoolExecutor(max(1, decoders), "decode", lambda: self._start_decoder(next(slots)))
+        self._undecoded = Undecoded()
         self._jobs: dict[int, Job] = {}
 
     def ask(self, ask: Ask, arrived: float | None = None) -> None:
         """Take a request, which came just now or at `arrived` (monotonic seconds). Always called on the same thread."""
         job = Job(ask.id, ask.queue_by, ask.expires, arrived or time.monotonic(), ask.isolated)
         self._jobs[ask.id] = job
-        if len(ask.body) <= self._most_bytes_here:
+        # What is packed may be large when it is unpacked.
+        if len(ask.body) <= self._most_bytes_here and not (ask.content_encoding and self._has_decoders):
             self._decode(job, ask, self._slot_here)
+        elif self._undecoded.put(job, ask):
+            self._decoders.submit(self._decode_there)
         else:
-            self._decoders.submit(self._decode_there, job, ask)
+            refused = Overloaded("too many large bodies wait to be read", _RETRY_AFTER_S)
+            self._deliver_and_forget([error_reply(job, refused)])
 
     def cancel(self, request_id: int) -> None:
         """Nobody waits for this request any more: it is not run, if it is not running yet."""
         if job := self._jobs.pop(request_id, None):
             job.cancelled = True
+            self._undecoded.drop(request_id)
 
     def run_next(self, stream: int = 0) -> bool:
         """Run one call of the engine, if anything waits; whether anything did."""
@@ -88,20 +98,25 @@ class Engine:
     def _start_decoder(self, slot: int) -> None:
         self._decoder.slot = slot
 
-    def _decode_there(self, job: Job, ask: Ask) -> None:
-        self._decode(job, ask, self._decoder.slot)
+    def _decode_there(self) -> None:
+        if waiting := self._undecoded.take():
+            self._decode(*waiting, self._decoder.slot)
 
     def _decode(self, job: Job, ask: Ask, slot: int) -> None:
-        self._black_box.begin(slot, [job.id], time.monotonic())
+        now = time.monotonic()
+        if job.is_late(now):
+            self._deliver_and_forget([expired_reply(job, now)])
+            return
+        self._black_box.begin(slot, [job.id], now)
         try:
             reply = decode(self._handler, job, ask)
         finally:
             self._black_box.end(slot)
-        if reply is None:
+        if reply is not None:
+            self._deliver_and_forget([reply])
+        elif not job.cancelled:
             self._streams.put(job)
             self._wake()
-        else:
-            self._deliver_and_forget([reply])
 
     def _deliver_and_forget(self, messages: list[Reply | BatchDone]) -> None:
         for message in messages:

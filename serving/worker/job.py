@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from handlers.backends.base import Logits
 from handlers.handler import Answer, Prepared
 from handlers.tokens.packing import Tokens
+from handlers.user_code import message_of
 from model_store.errors import DeadlineExceeded, NotReady, Overloaded, ParetoServeError
 from serving.wire.messages import Reply, Timings
+
+_LONGEST_RETRY_S = 3600.0
 
 
 @dataclass(slots=True, eq=False)
@@ -17,8 +20,9 @@ class Job:
 
     `isolated`: was running when a worker died; batch it alone. `bulk`: its texts do not fit into one call.
 
-    `results` has one entry per text, filled as batches come back; a job is `done` once its reply is made. From the
-    moment its first text is `taken` to the engine it does not expire any more: its other texts may need further calls.
+    `results` has one entry per text, filled as batches come back, until none is `missing`; a job is `done` once its
+    reply is made. From the moment its first text is `taken` to the engine it does not expire any more: its other texts
+    may need further calls.
     """
 
     id: int
@@ -31,10 +35,15 @@ class Job:
     done: bool = False
     prepared: Prepared | None = None
     results: list[Logits | Answer | None] = field(default_factory=list)
+    missing: int = 0
     tokenize_s: float = 0.0
     queue_s: float = 0.0
     infer_s: float = 0.0
     taken: bool = False
+
+    def is_late(self, now: float) -> bool:
+        """Whether it is no use to begin with it."""
+        return self.queue_by < now or self.expires < now
 
     @property
     def timings(self) -> Timings:
@@ -76,7 +85,7 @@ def texts_of(job: Job) -> list[QueuedText]:
     """What a prepared job puts into the queue; its results have room for as many."""
     assert job.prepared is not None, "this is a bug: only prepared jobs are queued"
     texts = job.prepared.windows or (None,)
-    job.results = [None] * len(texts)
+    job.results, job.missing = [None] * len(texts), len(texts)
     return [QueuedText(job, i, text) for i, text in enumerate(texts)]
 
 
@@ -94,9 +103,11 @@ def answer_reply(job: Job, answer: Answer) -> Reply:
 def error_reply(job: Job, error: ParetoServeError) -> Reply:
     job.done = True
     retry_after_s = error.retry_after_s if isinstance(error, Overloaded | NotReady) else 0.0
+    if not isinstance(retry_after_s, int | float) or not 0 <= retry_after_s <= _LONGEST_RETRY_S:
+        retry_after_s = 0.0  # the user's code may raise ours with anything
     # The user's code may raise a class of its own, derived from one of the tree; the front knows the tree only.
     name = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == ParetoServeError.__module__)
-    return Reply(job.id, timings=job.timings, error=name, message=str(error), retry_after_s=retry_after_s)
+    return Reply(job.id, timings=job.timings, error=name, message=message_of(error), retry_after_s=retry_after_s)
 
 
 def expired_reply(job: Job, now: float) -> Reply:

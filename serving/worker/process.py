@@ -31,6 +31,7 @@ from serving.wire.messages import (
     Failed,
     Frames,
     Ready,
+    Reply,
     ToFront,
     ToWorker,
     WorkerConfig,
@@ -43,6 +44,12 @@ from serving.worker.loading import Loaded
 from serving.worker.start import load_variant
 
 log = logging.getLogger("paretoserve.worker")
+
+UNSENDABLE = "Internal error with this answer; the server's log has the details."
+
+# Seconds after which a thread that runs must let another one have the interpreter, if that waits for it: the one with
+# the engine waits as long, each time, while others decode.
+_SWITCH_S = 0.0005
 
 
 class Worker:
@@ -102,7 +109,17 @@ class Worker:
 
     def _send(self, messages: Sequence[ToFront]) -> None:
         assert self._transport is not None, "this is a bug: nothing is sent before the connection is up"
-        self._transport.write(b"".join([frame(message) for message in messages]))
+        self._transport.write(b"".join([_framed(message) for message in messages]))
+
+
+def _framed(message: ToFront) -> bytes:
+    try:
+        return frame(message)
+    except (TypeError, ValueError, OverflowError) as exc:
+        if not isinstance(message, Reply):
+            raise
+        log.error("a reply cannot be sent: this is a bug", extra={"exception": place_of(exc)})  # noqa: TRY400
+        return frame(Reply(message.id, error=ParetoServeError.__name__, message=UNSENDABLE))
 
 
 def _die(error: BaseException | None) -> NoReturn:
@@ -122,6 +139,7 @@ def _load(config: WorkerConfig, connection: socket.socket) -> tuple[Loaded, Read
             config.batch_tokens,
             cores=config.cores,
             served_as=config.name,
+            limits=config.limits,
         )
     except ParetoServeError as exc:
         with contextlib.suppress(BrokenPipeError):  # the front is gone, and nobody wants to know
@@ -132,6 +150,7 @@ def _load(config: WorkerConfig, connection: socket.socket) -> tuple[Loaded, Read
 def main() -> None:
     config = msgspec.json.decode(sys.argv[2], type=WorkerConfig)
     configure_logs(config.log_format, config.log_level, {"variant": config.name, "pid": os.getpid()})
+    sys.setswitchinterval(_SWITCH_S)
     threading.excepthook = lambda arguments: _die(arguments.exc_value)
     with socket.socket(fileno=int(sys.argv[1])) as connection:
         started = _load(config, connection)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from handlers.inferred import manifest_of
+from handlers.payloads.request import Limits
 from serving.cpu_plan import StreamSplit
 from serving.wire.messages import Ready
 from serving.worker.facts import facts_of
@@ -19,6 +20,7 @@ def load_variant(
     *,
     cores: tuple[int, ...] = (),
     served_as: str | None = None,
+    limits: Limits | None = None,
 ) -> tuple[Loaded, Ready]:
     """Load the variant in `folder`, measure it, and keep the fastest of these splits of its cores.
 
@@ -31,6 +33,7 @@ def load_variant(
     started = time.monotonic()
     loaded, speeds = load_fastest(folder, manifest_of(folder), backend, splits, batch_tokens, cores)
     loaded.handler.served_as = served_as
+    loaded.handler.limits = limits or Limits()
     facts = facts_of(folder, backend, loaded, speeds)
     load_s = time.monotonic() - started
     return loaded, Ready(facts, load_s, loaded.cost, loaded.call_tokens, loaded.split.streams)

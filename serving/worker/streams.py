@@ -199,7 +199,8 @@ class Streams:
             completed = []
             for text, result in zip(batch, results, strict=True):
                 text.job.results[text.index] = result
-                if not text.job.done and all(one is not None for one in text.job.results):
+                text.job.missing -= 1
+                if not text.job.done and not text.job.missing:
                     text.job.done = True
                     completed.append(text.job)
             return completed

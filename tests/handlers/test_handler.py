@@ -1,3 +1,4 @@
+import gzip
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,14 +10,23 @@ import pytest
 from handlers.backends.base import Placement
 from handlers.handler import Handler, load_handler
 from handlers.inferred import manifest_of
-from handlers.payloads.request import RawRequest
+from handlers.payloads.request import Limits, RawRequest
 from handlers.pipeline import Pipeline
 from handlers.tasks.base import Floats
 from handlers.tasks.text_classification import ClassificationRequest, TextClassification
 from handlers.tokens.packing import Tokens
 from handlers.tokens.tokenizer import TextTokenizer
 from handlers.user_code import UserCode
-from model_store.errors import BackendError, BadInput, DamagedArtifact, GoldenMismatch, ParetoServeError, StoreError
+from model_store.errors import (
+    BackendError,
+    BadInput,
+    DamagedArtifact,
+    GoldenMismatch,
+    NotAcceptable,
+    ParetoServeError,
+    StoreError,
+    TooLarge,
+)
 from model_store.manifest import Manifest, Technique, read_manifest, write_manifest
 from tests.handlers.sessions import FailingSession, FixedSession
 from tests.handlers.variants import copy_of, opened, write_code
@@ -225,6 +235,109 @@ def test_output_fn_may_return_text_bytes_or_json_with_or_without_a_type(
     handler = own_model(tmp_path, f"def output_fn(prediction, accept): return {returned}\n")
     answer = handler.run_alone(handler.prepare(RawRequest(b"1", accept=accept)))
     assert (answer.body, answer.content_type) == (body, kind)
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        "(b'x', None)",
+        "(b'x', 7)",
+        "(b'x', '')",
+        "(b'x', 'text/plain\\r\\nSet-Cookie: a=b')",
+        "(b'x', 'text/plain; name=\u20ac')",
+        "(b'x', 'a', 'b')",
+        "'\\ud800'",
+        "('\\ud800', 'text/plain')",
+        "{'a': '\\ud800'}",
+        "object()",
+        "None, print",
+    ],
+)
+def test_what_no_answer_can_be_is_an_error_of_output_fn(tmp_path: Path, returned: str) -> None:
+    handler = own_model(tmp_path, f"def output_fn(prediction, accept): return {returned}\n")
+    with pytest.raises(BackendError, match="own output_fn failed: "):
+        handler.run_alone(handler.prepare(RawRequest(b"1")))
+
+
+DEADLY = (
+    "SystemExit(1)",
+    "KeyboardInterrupt",
+    "__import__('asyncio').CancelledError",
+    "GeneratorExit",
+    "BaseException('\\ud800')",
+)
+
+
+@pytest.mark.parametrize("error", DEADLY)
+@pytest.mark.parametrize("function", ["input_fn", "predict_fn", "output_fn"])
+def test_no_error_of_their_functions_ends_more_than_its_request(tmp_path: Path, function: str, error: str) -> None:
+    handler = own_model(tmp_path, f"def {function}(one, two): raise {error}\n")
+    with pytest.raises(BackendError, match=f"own {function} failed: ") as caught:
+        handler.run_alone(handler.prepare(RawRequest(b"1")))
+    assert str(caught.value).encode()
+
+
+@pytest.mark.parametrize("error", DEADLY)
+def test_their_module_cannot_end_the_worker_either(tmp_path: Path, error: str) -> None:
+    write_code(tmp_path, f"raise {error}\n")
+    with pytest.raises(BackendError, match="cannot be imported"):
+        load_handler(tmp_path, manifest_of(tmp_path), "python", Placement())
+
+
+def test_an_error_without_a_text_is_told_by_its_type(tmp_path: Path) -> None:
+    code = "class Odd(Exception):\n    def __str__(self): raise OSError\ndef input_fn(a, b): raise Odd\n"
+    with pytest.raises(BadInput, match=r"own input_fn refused the body: Odd: \(it has no text\)"):
+        own_model(tmp_path, code).prepare(RawRequest(b"1"))
+
+
+def test_half_a_surrogate_pair_from_their_input_fn_is_bad_input(dense: Path, tmp_path: Path) -> None:
+    handler = with_code(dense, tmp_path, "def input_fn(body, kind): return {'inputs': ['good', '\\ud800']}\n")
+    with pytest.raises(BadInput, match="half of a surrogate pair"):
+        handler.prepare(RawRequest(b"1"))
+
+
+def test_what_cannot_be_answered_is_found_before_the_engine_runs(dense: Path) -> None:
+    handler = opened(dense)
+    with pytest.raises(NotAcceptable):
+        handler.prepare(RawRequest(b'{"inputs": "good"}', accept="text/html"))
+    tensor = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["good"]}
+    body = msgspec.json.encode({"inputs": [tensor], "outputs": [{"name": "probs"}]})
+    with pytest.raises(BadInput, match="no output 'probs'"):
+        handler.prepare(RawRequest(body, protocol="v2"))
+
+
+def test_packed_bodies_are_unpacked_and_lengths_are_those_of_the_unpacked(dense: Path) -> None:
+    handler = opened(dense)
+    tensor = {"name": "text", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": 8}}
+    head = msgspec.json.encode({"inputs": [tensor]})
+    packed = gzip.compress(head + b"\x04\x00\x00\x00good")
+    found = handler.prepare(RawRequest(packed, protocol="v2", json_length=len(head), content_encoding="gzip"))
+    assert found.data.asked.inputs[0].text == "good"
+    handler.limits = Limits(max_body_bytes=99)
+    with pytest.raises(TooLarge, match="over the limit of 99 bytes when unpacked"):
+        handler.prepare(RawRequest(gzip.compress(b" " * 100), content_encoding="gzip"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "row"), [("text/csv", b'"a good, bad film"\n'), ("application/jsonlines", b'{"inputs": "a good film"}\n')]
+)
+def test_thousands_of_records_are_answered_in_one_request_where_that_is_allowed(
+    dense: Path, kind: str, row: bytes
+) -> None:
+    handler = opened(dense)
+    with pytest.raises(TooLarge, match="--max-inputs"):
+        handler.prepare(RawRequest(row * 2000, kind))
+    handler.limits = Limits(max_inputs=2000)
+    prepared = handler.prepare(RawRequest(row * 2000, kind, kind))
+    answer = handler.finish(prepared, handler.infer([prepared.windows[:8]]) * 250)
+    assert (answer.content_type, answer.body.count(b"\n")) == (kind, 2000)
+
+
+def test_a_users_own_model_may_be_sent_any_number_of_values(dense: Path, tmp_path: Path) -> None:
+    assert ask(own_model(tmp_path), msgspec.json.encode({"inputs": [1] * 9000})) == [1] * 9000
+    ours = with_code(dense, tmp_path, "def predict_fn(data, model): return model(data['inputs'])\n")
+    with pytest.raises(TooLarge):
+        ours.prepare(RawRequest(msgspec.json.encode({"inputs": ["good"] * 257})))
 
 
 def own_model(folder: Path, code: str = "", model: str = "lambda data: data") -> Handler:

@@ -9,7 +9,7 @@ import pytest
 from handlers.open_inference import V2Request, decode_infer, encode_infer, tensors_of
 from handlers.tasks.payload import TextInput
 from handlers.tasks.text_classification import TextClassification
-from model_store.errors import BadInput
+from model_store.errors import BadInput, TooLarge
 
 TASK = TextClassification(("positive", "naïve"))
 PREDICTIONS = [{"label": "positive", "score": 0.75}, {"label": "naïve", "score": 0.5}]
@@ -30,6 +30,11 @@ def decoded(raw: bytes, json_length: int | None = None) -> V2Request:
 
 def texts_of(raw: bytes, json_length: int | None = None) -> list[TextInput]:
     return list(decoded(raw, json_length).asked.inputs)
+
+
+def nested(levels: int) -> Any:
+    """A text in so many lists."""
+    return "one" if not levels else [nested(levels - 1)]
 
 
 def as_bytes(*texts: str) -> bytes:
@@ -105,17 +110,31 @@ def test_a_json_tensor_and_a_binary_one_may_be_mixed() -> None:
         (b'{"inputs": "one"}', "not a V2 inference request"),
         (b'{"inputs": [{"name": "text"}]}', "not a V2 inference request: .*`shape`"),
         (b'{"inputs": [{"name": "\xff"}]}', "not a V2 inference request"),
-        (b'{"inputs": [{"data": ' + b"[" * 100_000, "nested too deeply"),
+        (b'{"inputs": [{"data": ' + b"[" * 5_000, "nested too deeply"),
         (body(), 'Send the input "text" and optionally "text_pair"'),
         (body(tensor(["one"], "sentence")), 'Send the input "text" and optionally "text_pair"'),
         (body(tensor(["one"]), tensor(["one"], "other")), 'Send the input "text" and optionally "text_pair"'),
         (body(tensor(["one"]), tensor(["1", "2"], "text_pair")), "must have the same shape"),
         (body(tensor(["one"], datatype="FP32")), "'text' has datatype 'FP32'; texts are BYTES"),
         (body(tensor(["one"], shape=[2])), r"has 1 texts, but its shape \[2\] says 2"),
-        (body(tensor(["one"], shape=[-1])), r"has 1 texts, but its shape \[-1\] says -1"),
-        (body(tensor([], shape=[2**40, 2**40])), r"has 0 texts, but its shape .* says 1208925819614629174706176"),
+        (body(tensor(["one"], shape=[-1])), r"Expected `int` >= 0 - at `\$\.inputs\[0\]\.shape\[0\]`"),
+        (body(tensor(["one"], shape=[-1, -1])), r"Expected `int` >= 0"),
+        (body(tensor([], shape=[2**31])), r"Expected `int` <= 2147483647"),
+        (body(tensor([], shape=[10**400])), r"not a V2 inference request"),
+        (body(tensor([], shape=[2**31 - 1] * 8)), "more than 256 inputs"),
+        (body(tensor(["one"], shape=[1] * 9)), r"Expected `array` of length <= 8"),
+        (body(tensor([], shape=[9**9] * 60_000)), "more than 256 inputs"),
+        (body(tensor(["one"]), tensor(["one"])), "An input is given twice"),
+        (body(tensor([{"text": "a"}], shape=[1])), "data of input 'text' holds an object; send texts"),
+        (body(tensor(nested(9), shape=[1])), "holds lists in more than 8 levels"),
+        (body(tensor(nested(900), shape=[1])), "holds lists in more than 8 levels"),
+        (body(tensor(["one"], name="x" * 300)), "not a V2 inference request"),
+        (body(tensor(["one"]), parameters={"binary_data_output": "no"}), "must be true or false"),
+        (body(tensor(["one"]), outputs=[{"name": "label", "parameters": {"binary_data": "no"}}]), "must be true or"),
+        (body(tensor(["one"]), outputs=[{"name": "label"}] * 2), "An output is wanted twice"),
+        (body(tensor(["one"]), outputs=[{"name": "probs"}]), "no output 'probs'; outputs are label, score, logits"),
         (body(tensor([], shape=[0])), "empty list"),
-        (body(tensor([1], shape=[1])), r'"inputs\[0\]" is a number'),
+        (body(tensor([1], shape=[1])), "data of input 'text' holds a number; send texts"),
         (body(tensor([""], shape=[1])), r'"inputs\[0\]" is empty'),
     ],
 )
@@ -134,7 +153,10 @@ def test_what_is_no_request_for_a_text_classifier_is_refused(request_body: bytes
         (b"\x01\x00", 2, "ends within a text"),
         (b"\xff\xff\xff\xffone", 7, "ends within a text"),
         (b"\x01\x00\x00\x00\xff", 5, "is not UTF-8"),
-        (as_bytes("one", "two"), 14, r"has 2 texts, but its shape \[1\] says 1"),
+        (as_bytes("one", "two"), 14, r"has at least 2 texts, but its shape \[1\] says 1"),
+        (as_bytes("one"), True, "does not fit the body"),
+        (as_bytes("one") + b"x", 7, "1 bytes follow the last input"),
+        (as_bytes("one"), None, "has 0 texts"),
     ],
 )
 def test_binary_tensors_of_a_wrong_size_are_refused(raw: bytes, size: Any, words: str) -> None:
@@ -175,9 +197,20 @@ def test_the_id_is_echoed_and_only_wanted_outputs_come_in_their_order() -> None:
     assert (answer["id"], [one["name"] for one in answer["outputs"]]) == ("42", ["score", "label"])
 
 
-def test_an_unknown_output_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(BadInput, match="no output 'probs'; outputs are label, score, logits"):
-        answered(outputs=[{"name": "probs"}])
+def test_data_beside_binary_data_is_refused() -> None:
+    raw = as_bytes("one")
+    with pytest.raises(BadInput, match='has both "data" and "binary_data_size"'):
+        texts_of_binary(raw, binary(raw, [1]) | {"data": ["one"]})
+
+
+def test_texts_in_eight_levels_are_read() -> None:
+    assert texts_of(body(tensor(nested(8), shape=[1] * 8))) == [TextInput("one")]
+
+
+def test_as_many_inputs_as_allowed_are_read_and_one_more_is_refused() -> None:
+    assert len(decode_infer(body(tensor(["one"] * 3)), None, TASK, 3).asked.inputs) == 3
+    with pytest.raises(TooLarge, match="raise --max-inputs"):
+        decode_infer(body(tensor(["one"] * 3)), None, TASK, 2)
 
 
 def test_binary_outputs_follow_the_json_part() -> None:

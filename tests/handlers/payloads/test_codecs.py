@@ -1,9 +1,10 @@
 from typing import Any
 
+import msgspec
 import pytest
 
 from handlers.payloads.codecs import CSV, JSON, JSON_LINES, decode, encode, media_type, negotiate
-from model_store.errors import BadInput, NotAcceptable, UnsupportedMediaType
+from model_store.errors import BadInput, NotAcceptable, TooLarge, UnsupportedMediaType
 
 ONE = [{"label": "positive", "score": 0.75}]
 TWO_EACH = [
@@ -117,20 +118,46 @@ def test_the_content_type_that_the_client_likes_best_is_chosen(accept: str, kind
 @pytest.mark.parametrize("accept", ["text/html", "image/*", "application/json;q=0", "*/*;q=0", ","])
 def test_a_client_that_takes_none_of_ours_is_told_what_there_is(accept: str) -> None:
     with pytest.raises(NotAcceptable, match="accept one of application/json, application/jsonlines, text/csv"):
-        encode(ONE, accept)
+        negotiate(accept)
 
 
 def test_predictions_are_written_in_each_content_type() -> None:
-    assert encode(ONE, "application/json") == (b'[{"label":"positive","score":0.75}]', JSON)
-    assert encode(ONE * 2, "application/jsonlines") == (b'{"label":"positive","score":0.75}\n' * 2, JSON_LINES)
-    assert encode(ONE * 2, "text/csv") == (b"positive,0.75\r\n" * 2, CSV)
+    assert encode(ONE, JSON) == b'[{"label":"positive","score":0.75}]'
+    assert encode(ONE * 2, JSON_LINES) == b'{"label":"positive","score":0.75}\n' * 2
+    assert encode(ONE * 2, CSV) == b"positive,0.75\r\n" * 2
 
 
 def test_several_labels_of_an_input_share_its_row() -> None:
-    body, _ = encode(TWO_EACH, "text/csv")
-    assert body == b"positive,0.75,negative,0.25\r\nnegative,1.0,positive,0.0\r\n"
+    assert encode(TWO_EACH, CSV) == b"positive,0.75,negative,0.25\r\nnegative,1.0,positive,0.0\r\n"
 
 
 def test_a_prediction_that_json_cannot_hold_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="JSON's own types"):
-        encode({"score": object()}, "")
+        encode({"score": object()}, JSON)
+
+
+@pytest.mark.parametrize("kind", [JSON, JSON_LINES, CSV])
+def test_as_many_inputs_as_allowed_are_read_and_one_more_is_refused(kind: str) -> None:
+    body = {JSON: b'{"inputs": ["a", "b", "c"]}', JSON_LINES: b'"a"\n\n"b"\n"c"', CSV: b"text\na\n\nb\nc\n"}[kind]
+    assert decode(body, kind, 3) == {"inputs": ["a", "b", "c"]}
+    if kind != JSON:  # of JSON the reader of inputs counts them
+        with pytest.raises(TooLarge, match="more than 2 inputs; send fewer in one request, or raise --max-inputs"):
+            decode(body, kind, 2)
+
+
+BOMB = b"[" + b"[]," * 1_000_000 + b"[]]"
+
+
+@pytest.mark.parametrize("kind", [JSON, JSON_LINES])
+@pytest.mark.parametrize(
+    "body", [BOMB, b'{"inputs": ["a", ' + BOMB + b"]}", b'["",' + b'"",' * 100_000 + b'""]', rb'["\"\\",' + BOMB + b"]"]
+)
+def test_json_of_far_more_values_than_inputs_is_refused_before_it_is_decoded(kind: str, body: bytes) -> None:
+    with pytest.raises(TooLarge, match="more than 256 inputs"):
+        decode(body, kind, 256)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '","' * 30_000, "\\" * 99_999, '\\"' * 50_000, "[],{}:1 \n" * 9_999])
+def test_texts_may_look_like_anything(text: str) -> None:
+    payload = {"inputs": [text, {"text": "a", "text_pair": text}]}
+    assert decode(msgspec.json.format(msgspec.json.encode(payload), indent=40), JSON, 2) == payload

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from handlers.tasks.payload import MAX_INPUTS, TextInput, input_of, read_inputs
+from handlers.tasks.payload import TextInput, check_count, input_of, read_inputs
 from model_store.errors import BadInput, TooLarge
 
 PAIR = {"text": "one", "text_pair": "two"}
@@ -60,6 +60,8 @@ def test_what_cannot_be_read_is_named_with_its_place(payload: Any, words: str) -
 
 
 def test_too_many_inputs_are_too_large_and_one_fewer_are_not() -> None:
-    assert len(read_inputs({"inputs": ["one"] * MAX_INPUTS})[0]) == MAX_INPUTS
-    with pytest.raises(TooLarge, match=f"holds {MAX_INPUTS + 1} texts; send at most {MAX_INPUTS}"):
-        read_inputs({"inputs": ["one"] * (MAX_INPUTS + 1)})
+    check_count({"inputs": ["one"] * 7}, 7)
+    with pytest.raises(TooLarge, match="more than 7 inputs; send fewer in one request, or raise --max-inputs"):
+        check_count({"inputs": ["one"] * 8}, 7)
+    for payload in ([1] * 9, {"inputs": "one two three"}, {}, None):
+        check_count(payload, 1)

@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
-from handlers.tasks.payload import MAX_INPUTS
+from handlers.payloads.request import MAX_INPUTS
 from serving.cpu_plan import make_plan, usable_cores
 from tests.handlers.variants import opened
 from tests.serving.front_server import Front, front, spec, until
@@ -221,13 +221,14 @@ TO_UNKNOWN = {"X-Amzn-SageMaker-Target-Variant": "sparse"}
         ("POST", "/invocations", {}, b"", 400, "The body is not JSON"),
         ("POST", "/invocations", {}, b"{", 400, "The body is not JSON"),
         ("POST", "/invocations", {}, b"\xff\xfe", 400, "The body is not JSON"),
-        ("POST", "/invocations", {}, b"[" * 100_000, 400, "nested too deeply"),
+        ("POST", "/invocations", {}, b"[" * 100_000, 413, "more than 256 inputs"),
         ("POST", "/invocations", {}, b"[" * 5_000, 400, "nested too deeply"),
         ("POST", "/invocations", {"Content-Type": "application/jsonlines"}, b"[" * 5_000, 400, "nested too deeply"),
         ("POST", "/invocations", {"Content-Type": "text/csv"}, b"a,b,c", 400, "3 fields"),
         ("POST", "/invocations", {}, b'{"inputs": [1]}', 400, '"inputs[0]" is a number'),
         ("POST", "/invocations", {}, b'{"inputs": ""}', 400, "is empty"),
-        ("POST", "/invocations", {"Content-Encoding": "gzip"}, b"{}", 400, "'gzip' is not supported"),
+        ("POST", "/invocations", {"Content-Encoding": "gzip"}, b"{}", 400, "not one whole gzip stream"),
+        ("POST", "/invocations", {"Content-Encoding": "br"}, b"{}", 415, "Content-Encoding 'br' is not supported"),
         ("POST", "/invocations", TO_UNKNOWN, b"{}", 404, "choose one of dense, dense@openvino"),
         ("POST", "/invocations", {"Accept": "text/html"}, b'{"inputs": "good"}', 406, "accept one of application/json"),
         ("POST", "/invocations", {"Content-Type": "image/png"}, b"{}", 415, "send one of application/json"),

@@ -87,11 +87,6 @@ def test_a_length_that_is_no_number_is_bad_input(length: bytes) -> None:
         read(part(b"", more=False), headers={b"content-length": length})
 
 
-def test_a_compressed_body_is_refused_by_its_name() -> None:
-    with pytest.raises(BadInput, match="'gzip' is not supported"):
-        read(part(b"", more=False), headers={b"content-encoding": b"gzip"})
-
-
 def test_a_client_that_leaves_before_its_body_is_complete_is_noticed() -> None:
     with pytest.raises(ClientLeft):
         read(part(b"one"), GONE)

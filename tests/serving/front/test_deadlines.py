@@ -1,13 +1,15 @@
 """Deadlines that clients state: answered in time, and what comes too late never reaches the engine."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.handlers.variants import write_code
 from tests.serving.faulty import FaultyVariant, ask, asking_in_turn, is_right
-from tests.serving.front_server import Front, front, until
+from tests.serving.front_server import Front, front, spec, until
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +100,36 @@ def test_a_deadline_that_is_no_number_of_milliseconds_is_refused(
     assert refused.status_code == 400
     assert "X-Request-Timeout-Ms must be a whole number" in refused.json()["error"]
     assert faulty.seen == []
+
+
+def test_a_request_is_answered_by_the_servers_own_deadline_whatever_keeps_it(
+    faulty: FaultyVariant,
+) -> None:
+    with front([faulty.spec], execution_deadline_s=0.5) as server:
+        with faulty.held():
+            assert is_too_late(ask(server, "wait w1"))
+            assert is_too_late(ask(server, "wait w1", X_Request_Timeout_Ms="60000"))
+        assert is_right(ask(server, "w2"), "w2")
+        assert server.metric("in_flight_requests") == 0
+
+
+SLEEPER = """
+import threading
+
+def model_fn(folder):
+    return 1
+
+def predict_fn(data, model):
+    if data == "sleep":
+        threading.Event().wait()
+    return data
+"""
+
+
+def test_their_code_that_never_returns_is_answered_for_and_its_worker_ended(tmp_path: Path) -> None:
+    folder = write_code(tmp_path / "sleeper", SLEEPER)
+    with front([spec(folder, "python")], execution_deadline_s=0.5, hang_timeout_s=3.0) as server:
+        (pid,) = server.worker_pids()
+        assert is_too_late(server.http.post("/invocations", json="sleep"))
+        until(lambda: server.worker_pids() != [pid] and server.is_ready())
+        assert server.http.post("/invocations", json="good").json() == "good"

@@ -1,20 +1,23 @@
 """The engine with a real variant: requests in, replies out, in this process, in each way that a host may run it."""
 
+import gzip
 import json
 import math
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from handlers.handler import Handler
+from handlers.user_code import UserCode
 from serving import tuning
 from serving.cpu_plan import StreamSplit
 from serving.wire.black_box import BlackBox
-from serving.wire.messages import Ask, BatchDone, Reply
+from serving.wire.messages import Ask, BatchDone, Reply, frame, front_side_decoder
 from serving.worker.engine import Engine
 from serving.worker.loading import Loaded
 from serving.worker.start import load_variant
@@ -162,4 +165,109 @@ def test_a_users_own_input_fn_is_not_run_where_requests_are_taken(dense: Path, t
     bench = Bench(load_variant(folder, "onnxruntime", [StreamSplit(1, 1)], 128)[0], decoders=2)
     bench.engine.ask(ask(1))
     assert "ValueError: decode" in bench.replies(1)[1].message
+    bench.engine.close()
+
+
+class Held:
+    """A variant whose own `input_fn` waits at a gate; `begun` are the bodies that it was given."""
+
+    def __init__(self, dense: Path, folder: Path) -> None:
+        self.begun: queue.Queue[str] = queue.Queue()
+        self.gate = threading.Semaphore(0)
+        self.loaded = load_variant(dense, "onnxruntime", [StreamSplit(1, 1)], 128)[0]
+        self.loaded.handler.user = UserCode(input_fn=self._input_fn)
+
+    def _input_fn(self, body: str, kind: str) -> Any:
+        self.begun.put(body)
+        self.gate.acquire()
+        return {"inputs": "good"}
+
+
+@pytest.fixture
+def held(dense: Path, tmp_path: Path) -> Iterator[tuple[Held, Bench]]:
+    held = Held(dense, tmp_path)
+    bench = Bench(held.loaded, decoders=1)
+    yield held, bench
+    held.gate.release(1000)
+    bench.engine.close()
+
+
+def test_what_is_cancelled_or_too_late_is_never_decoded(held: tuple[Held, Bench]) -> None:
+    held_, bench = held
+    bench.engine.ask(ask(1, "one"))
+    held_.begun.get()
+    bench.engine.ask(ask(2, "two"))
+    bench.engine.ask(ask(3, "three", expires=time.monotonic()))
+    late = ask(4, "four")
+    late.queue_by = time.monotonic()
+    bench.engine.ask(late)
+    bench.engine.ask(ask(5, "five"))
+    bench.engine.cancel(2)
+    held_.gate.release(2)
+    replies = bench.replies(4)
+    assert {number: reply.error for number, reply in replies.items()} == {
+        1: "", 3: "DeadlineExceeded", 4: "Overloaded", 5: ""
+    }  # fmt: skip
+    assert "five" in held_.begun.get()
+    assert held_.begun.empty()
+
+
+@pytest.mark.parametrize(("name", "most"), [("MOST_UNDECODED", 2), ("MOST_UNDECODED_BYTES", 2000)])
+def test_few_may_wait_to_be_decoded(
+    held: tuple[Held, Bench], monkeypatch: pytest.MonkeyPatch, name: str, most: int
+) -> None:
+    held_, bench = held
+    monkeypatch.setattr(tuning, name, most)
+    bench.engine.ask(ask(1, "x" * 5000))  # one is taken, however large it is
+    held_.begun.get()
+    for number in (2, 3, 4, 5):
+        bench.engine.ask(ask(number, "x" * 900))
+    refused = bench.replies(2)
+    assert {number: reply.error for number, reply in refused.items()} == {4: "Overloaded", 5: "Overloaded"}
+    bench.engine.cancel(3)  # which makes room for another one
+    bench.engine.ask(ask(6, "x" * 900))
+    held_.gate.release(9)
+    assert {number: reply.error for number, reply in bench.replies(3).items()} == {1: "", 2: "", 6: ""}
+
+
+def test_a_panic_while_a_request_is_decoded_is_an_error_of_that_request(
+    hosted: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Panic(BaseException):
+        """As pyo3's is."""
+
+    def panic(self: object, asked: object) -> None:
+        raise Panic
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Handler, "prepare", panic)
+        hosted.engine.ask(ask(1))
+    assert hosted.replies(1)[1].error == "ParetoServeError"
+    hosted.engine.ask(ask(2))
+    hosted.engine.run_next()
+    assert hosted.replies(1)[2].error == ""
+
+
+def test_packed_bodies_are_decoded_on_other_threads_however_small_they_are(threaded: Bench) -> None:
+    packed = ask(1, 7)
+    packed.body, packed.content_encoding = gzip.compress(packed.body), "gzip"
+    threaded.engine.ask(packed)
+    assert threaded.replies(1)[1].error == "BadInput"
+    assert all(name.startswith("decode") for name in threaded.on_threads)
+
+
+@pytest.mark.parametrize("retry_after_s", ["'soon'", "float('nan')", "float('inf')", "-1", "None"])
+def test_errors_of_ours_that_their_code_makes_can_be_sent(tmp_path: Path, retry_after_s: str) -> None:
+    code = f"""
+from model_store.errors import NotReady
+
+def model_fn(folder): return 1
+
+def predict_fn(data, model): raise NotReady("\\ud800", {retry_after_s})
+"""
+    bench = Bench(load_variant(write_code(tmp_path, code), "python", [StreamSplit(1, 1)], 128)[0], decoders=1)
+    bench.engine.ask(ask(1))
+    reply = bench.replies(1)[1]
+    assert front_side_decoder().decode(frame(reply)[4:]) == reply
+    assert (reply.error, reply.message, reply.retry_after_s) == ("NotReady", "\\ud800", 0.0)
     bench.engine.close()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from handlers.handler import Prepared
-from handlers.payloads.request import RawRequest
 from handlers.tasks.base import Floats
 from handlers.tokens.packing import Tokens
 from handlers.tokens.padding import Grid
@@ -62,7 +61,7 @@ def test_texts_of_one_request_come_back_in_their_order_however_they_were_grouped
     busy = bench()
     mixed, lengths = job(1), {11: 40, 12: 8, 13: 41, 14: 9}
     texts = tuple(Tokens(np.full(n, first), np.zeros(n, np.int64)) for first, n in lengths.items())
-    mixed.prepared = Prepared(RawRequest(b""), None, texts)
+    mixed.prepared = Prepared("", None, texts)
     busy.hold()
     busy.streams.put(mixed)
     replies, _ = busy.until_batches(3)

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from handlers.handler import Answer, Handler, Prepared
-from handlers.payloads.request import RawRequest
 from handlers.tasks.base import Floats
 from handlers.tokens.packing import Tokens
 from handlers.user_code import UserCode
@@ -85,7 +84,7 @@ def job(number: int, *texts: int, tokens: int = 10, queue_by: float = NEVER, exp
     made = Job(number, queue_by, expires, time.monotonic())
     types = np.zeros(tokens, np.int64)
     contents = tuple(Tokens(np.full(tokens, text), types) for text in texts or (number,))
-    made.prepared = Prepared(RawRequest(b""), None, contents)
+    made.prepared = Prepared("", None, contents)
     return made
 
 

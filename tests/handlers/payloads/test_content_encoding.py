@@ -1,0 +1,54 @@
+import gzip
+import zlib
+
+import pytest
+
+from handlers.payloads.content_encoding import unpack
+from model_store.errors import BadInput, TooLarge, UnsupportedMediaType
+
+BODY = b'{"inputs": "a film"}' * 50
+
+
+def raw_deflate(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(body) + packer.flush()
+
+
+PACKED = {
+    "gzip": gzip.compress(BODY),
+    "X-GZip": gzip.compress(BODY),
+    "deflate": zlib.compress(BODY),
+    " Deflate ": raw_deflate(BODY),
+    "identity": BODY,
+    "": BODY,
+}
+
+
+@pytest.mark.parametrize("encoding", PACKED)
+def test_a_packed_body_is_unpacked(encoding: str) -> None:
+    assert unpack(PACKED[encoding], encoding, len(BODY)) == BODY
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "compress", "gzip;q=1"])
+def test_another_encoding_is_answered_with_those_that_are_read(encoding: str) -> None:
+    with pytest.raises(
+        UnsupportedMediaType, match=r"Content-Encoding '.*' is not supported; send one of gzip, deflate"
+    ):
+        unpack(BODY, encoding, 100)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, raw_deflate])
+def test_no_more_is_unpacked_than_a_body_may_have(pack: "type[bytes]") -> None:
+    encoding = "gzip" if pack is gzip.compress else "deflate"
+    assert len(unpack(pack(b"x" * 1000), encoding, 1000)) == 1000
+    with pytest.raises(TooLarge, match="over the limit of 999 bytes when unpacked"):
+        unpack(pack(b"x" * 50_000_000), encoding, 999)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", gzip.compress(BODY)[:-1], gzip.compress(BODY)[:30], gzip.compress(BODY) * 2, b"\x1f\x8b" * 9]
+)
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_what_is_not_one_whole_stream_is_refused(encoding: str, body: bytes) -> None:
+    with pytest.raises(BadInput, match=f"not one whole {encoding} stream"):
+        unpack(body, encoding, 10_000)
