@@ -105,7 +105,7 @@ class EnvironmentUnavailable(ParetoServeError):
 
 
 class Overloaded(ParetoServeError):
-    """The variant's queue is full, or its estimated wait exceeds the queue deadline."""
+    """The variant's queue is full, its estimated wait exceeds the queue deadline, or bodies have all their bytes."""
 
     def __init__(self, reason: str, retry_after_s: float) -> None:
         self.reason = reason
