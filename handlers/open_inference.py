@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers.payloads.codecs import json_errors_as_bad_input
+from handlers.payloads.v2 import InferBody, Tensor, WantedOutput
 from handlers.tasks.base import AnyTask, Floats
 from model_store.errors import BadInput
 from model_store.rows import Row
@@ -28,30 +29,6 @@ OCTETS = "application/octet-stream"
 LOGITS = "logits"
 
 _DTYPES = {"FP32": "<f4", "INT64": "<i8"}
-
-
-class Tensor(msgspec.Struct):
-    """An input of a request. Other fields of the protocol are allowed and ignored."""
-
-    name: str
-    shape: list[int]
-    datatype: str
-    data: list[Any] | None = None
-    parameters: dict[str, Any] = {}
-
-
-class WantedOutput(msgspec.Struct):
-    name: str
-    parameters: dict[str, Any] = {}
-
-
-class InferBody(msgspec.Struct):
-    """The JSON part of a request."""
-
-    inputs: list[Tensor]
-    id: str | None = None
-    parameters: dict[str, Any] = {}
-    outputs: list[WantedOutput] = []
 
 
 @dataclass(frozen=True, slots=True)
