@@ -78,7 +78,8 @@ def test_code_and_artifact_of_an_archive_are_hashed_and_loaded_only_as_they_were
     code = "def predict_fn(data, model): return 'mine'"
     # A checkpoint without a manifest has no hashes of its own.
     variant = write_code(copy_of(tiny_store / "tiny" / "dense", tmp_path / "mine"), code)
-    (variant / MANIFEST_FILE).unlink()
+    for file in (MANIFEST_FILE, "model.onnx"):
+        (variant / file).unlink()
     with package(variant, tmp_path / "mine.mar") as archive:
         archive.extractall(tmp_path / "there")
     manifest = read_manifest(tmp_path / "there")

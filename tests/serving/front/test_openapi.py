@@ -169,7 +169,8 @@ def bodies(asked: Operation) -> Iterator[tuple[tuple[str, Any], int]]:
 
 @every_operation
 def test_every_example_of_a_body_is_answered_as_described(server: Front, asked: Operation) -> None:
-    for body, status in list(bodies(asked)) or [(None, 200)]:
+    examples: list[tuple[tuple[str, Any] | None, int]] = [*bodies(asked)]
+    for body, status in examples or [(None, 200)]:
         answer = ask(server, asked, body)
         assert (body, answer.status_code) == (body, status)
         assert_described(answer, asked)
