@@ -59,8 +59,10 @@ class Front:
 
         So one that is alone answers whatever the header says.
         """
-        names = [variant.name for variant in self.repository] if target else []
-        return target if len(names) > 1 and (target != ALL_TRAFFIC or target in names) else self.repository.default
+        if not target or self.repository.has_had_one:
+            return self.repository.default
+        is_a_name = target != ALL_TRAFFIC or any(variant.name == target for variant in self.repository)
+        return target if is_a_name else self.repository.default
 
     async def infer(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         name = scope["path_params"]["name"]
