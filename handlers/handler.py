@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from handlers.backends.base import ArtifactFile, Placement, SessionInfo
-from handlers.backends.catalogue import artifact_name, opens_again
+from handlers.backends.catalogue import artifact_name, loads_in_place
 from handlers.golden import check_golden
 from handlers.loading import Parts, load_pipeline
 from handlers.open_inference import V2Request, decode_infer, encode_infer
@@ -223,10 +223,8 @@ def load_handler(model_dir: Path, manifest: Manifest, backend: str, placement: P
             f"{', '.join(manifest.artifacts) or 'none'}."
         )
     task = open_task(manifest.task, manifest.task_settings)
-    with opened_artifact(artifact, model_dir) as files:
-        # An engine that reads its file once more would look for it when the links are gone.
-        file = (model_dir if opens_again(backend) else files) / artifact.file
-        loaded = ArtifactFile(file, artifact.precision, artifact.layout, manifest.max_tokens)
+    with opened_artifact(artifact, model_dir, in_place=loads_in_place(backend, artifact.file)) as files:
+        loaded = ArtifactFile(files / artifact.file, artifact.precision, artifact.layout, manifest.max_tokens)
         pipeline = load_pipeline(Parts(loaded, files / TOKENIZER_FILE, task), backend, placement)
     # A graph of a fixed width cuts texts sooner than the manifest says.
     manifest = msgspec.structs.replace(manifest, max_tokens=pipeline.tokenizer.max_tokens)

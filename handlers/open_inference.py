@@ -12,7 +12,7 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from handlers.payloads.codecs import check_values, json_errors_as_bad_input, too_many
 from handlers.payloads.request import MAX_INPUTS
+from handlers.payloads.v2 import MAX_RANK, InferBody, Tensor, WantedOutput
 from handlers.tasks.base import AnyTask, Floats
 from handlers.tasks.payload import kind_of
 from model_store.errors import BadInput
@@ -29,38 +30,6 @@ OCTETS = "application/octet-stream"
 LOGITS = "logits"
 
 _DTYPES = {"FP32": "<f4", "INT64": "<i8"}
-
-
-# Far above what any client needs, and low enough that no request costs more than its bytes.
-MAX_RANK, MAX_SIZE, MAX_NAME = 8, 2**31 - 1, 256
-
-Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME)]
-Size = Annotated[int, msgspec.Meta(ge=0, le=MAX_SIZE)]
-Shape = Annotated[list[Size], msgspec.Meta(max_length=MAX_RANK)]
-
-
-class Tensor(msgspec.Struct):
-    """An input of a request. Other fields of the protocol are allowed and ignored."""
-
-    name: Name
-    shape: Shape
-    datatype: Name
-    data: list[Any] | None = None
-    parameters: dict[str, Any] = {}
-
-
-class WantedOutput(msgspec.Struct):
-    name: Name
-    parameters: dict[str, Any] = {}
-
-
-class InferBody(msgspec.Struct):
-    """The JSON part of a request."""
-
-    inputs: list[Tensor]
-    id: str | None = None
-    parameters: dict[str, Any] = {}
-    outputs: list[WantedOutput] = []
 
 
 @dataclass(frozen=True, slots=True)

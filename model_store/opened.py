@@ -2,13 +2,14 @@
 
 Each file is hashed through a descriptor and loaded through a link to that same descriptor, which stands under the
 file's name in a folder of its own. A file that is put in its place meanwhile is therefore never seen. One that is
-written into meanwhile is found by its size and the time of its last change.
+written into meanwhile is found by its size and the time of its last change. Some engines must find files where they
+lie; then one that was put in another's place is found afterwards, too.
 """
 
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -20,10 +21,10 @@ _hashed: dict[tuple[int, ...], str] = {}
 
 
 @contextmanager
-def opened_artifact(artifact: Artifact, variant_dir: Path) -> Iterator[Path]:
+def opened_artifact(artifact: Artifact, variant_dir: Path, *, in_place: bool = False) -> Iterator[Path]:
     """A folder in which an artifact's files are those that were hashed, until the end of the block.
 
-    An artifact without any hash, as that of a folder which nobody wrote a manifest for, is in its own folder.
+    It is the variant's own `in_place`, and where an artifact has no hash, as in a folder without a manifest.
 
     Raises:
         DamagedArtifact: a file is missing, has no hash, or its bytes differ; or, at the end, they changed meanwhile.
@@ -48,9 +49,13 @@ def opened_artifact(artifact: Artifact, variant_dir: Path) -> Iterator[Path]:
             stack.callback(os.close, descriptor)
             check_digest(variant_dir, file, digest_of(descriptor), expected)
             _link(folder / file, descriptor)
-        before = {file: _last_change(descriptor) for file, descriptor in opened.items()}
-        yield folder
-        _check_unchanged(variant_dir, before, {file: _last_change(descriptor) for file, descriptor in opened.items()})
+        before = {file: _state(descriptor) for file, descriptor in opened.items()}
+        yield variant_dir if in_place else folder
+        for file, descriptor in opened.items():
+            if before[file] != _state(variant_dir / file if in_place else descriptor):
+                raise DamagedArtifact(
+                    f"{file!r} of variant {variant_dir.name!r} was changed while it was loaded; load the variant again."
+                )
 
 
 def verify_artifact(artifact: Artifact, variant_dir: Path) -> Path:
@@ -99,16 +104,10 @@ def _link(path: Path, descriptor: int) -> None:
     path.symlink_to(f"/proc/self/fd/{descriptor}")
 
 
-def _last_change(descriptor: int) -> tuple[int, int]:
-    stat = os.fstat(descriptor)
-    return stat.st_size, stat.st_mtime_ns
-
-
-def _check_unchanged(
-    variant_dir: Path, before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]
-) -> None:
-    if changed := [file for file in before if before[file] != after[file]]:
-        raise DamagedArtifact(
-            f"{changed[0]!r} of variant {variant_dir.name!r} was written to while it was loaded; put new files beside "
-            "old ones and rename them, and load the variant again."
-        )
+def _state(file: Path | int) -> tuple[int, ...]:
+    """Which file it is, and what changes when it is written to; nothing where there is none any more."""
+    try:
+        stat = os.fstat(file) if isinstance(file, int) else file.stat()
+    except FileNotFoundError:
+        return ()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns

@@ -20,7 +20,8 @@ class Backend:
     `module` has its `open_session`; it is None where a server of its own (`server`) runs the artifact.
     `artifacts` are the names under which a manifest may hold what it runs, best first; without any its own name.
     `environment` names the environment and the image that hold its engine; None is our own interpreter.
-    `opens_again` says that its engine reads the file once more, at any time after it was opened.
+    `in_place` are the kinds of files that its engine must find where they lie: it reads them once more later, or
+    refuses weights behind a link.
     `rank` is its place where nobody named a backend and nothing was measured; without one it must be named.
     """
 
@@ -31,7 +32,7 @@ class Backend:
     rank: int | None = None
     device: Device = "cpu"
     server: str | None = None
-    opens_again: bool = False
+    in_place: tuple[str, ...] = ()
 
     def artifact(self, held: Container[str]) -> str:
         """The name of the artifact that it runs, of those that a manifest holds; the best where none is held."""
@@ -45,8 +46,8 @@ _ALL = (
     Backend("torch-cuda", "handlers.backends.torch", ("torch",), device="cuda"),
     Backend("torchscript", "handlers.backends.torchscript", environment="torch"),
     Backend("onnxruntime", "handlers.backends.onnxruntime", environment="onnxruntime", rank=2),
-    Backend("openvino", "handlers.backends.openvino", environment="openvino", rank=1),
-    Backend("deepsparse", "handlers.backends.deepsparse", environment="deepsparse", rank=4, opens_again=True),
+    Backend("openvino", "handlers.backends.openvino", environment="openvino", rank=1, in_place=(".onnx",)),
+    Backend("deepsparse", "handlers.backends.deepsparse", environment="deepsparse", rank=4, in_place=(".onnx",)),
     Backend("transformers", "handlers.backends.transformers", ("torch", "transformers"), "transformers"),
     Backend(
         "transformers-longest", "handlers.backends.transformers_longest", ("torch", "transformers"), "transformers"
@@ -62,8 +63,9 @@ def artifact_name(backend: str, held: Container[str]) -> str:
     return BACKENDS[backend].artifact(held) if backend in BACKENDS else backend
 
 
-def opens_again(backend: str) -> bool:
-    return backend in BACKENDS and BACKENDS[backend].opens_again
+def loads_in_place(backend: str, file: str) -> bool:
+    """Whether a backend must find this file of an artifact where it lies."""
+    return backend in BACKENDS and file.endswith(BACKENDS[backend].in_place)
 
 
 def open_session(backend: str, artifact: "ArtifactFile", placement: "Placement") -> "Session":

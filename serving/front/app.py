@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from model_store.errors import ParetoServeError, Unauthorized, UnknownHost, UnknownVariant
-from serving.front import asgi
+from serving.front import asgi, openapi
 from serving.front.access import access_of
 from serving.front.byte_budget import ByteBudget
 from serving.front.exchange import identity_of
@@ -65,8 +65,10 @@ class Front:
 
         So one that is alone answers whatever the header says.
         """
-        names = [variant.name for variant in self.repository] if target else []
-        return target if len(names) > 1 and (target != ALL_TRAFFIC or target in names) else self.repository.default
+        if not target or self.repository.has_had_one:
+            return self.repository.default
+        is_a_name = target != ALL_TRAFFIC or any(variant.name == target for variant in self.repository)
+        return target if is_a_name else self.repository.default
 
     async def infer(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         name = scope["path_params"]["name"]
@@ -120,6 +122,9 @@ class Front:
     async def expose_metrics(self, request: Request) -> Response:
         return Response(generate_latest(self.metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
+    async def describe_itself(self, request: Request) -> Response:
+        return _json(openapi.document(self.settings, self.repository.default))
+
 
 class _Raw:
     """An ASGI function as Starlette's router wants it, so that the hot path builds no Request and no Response."""
@@ -133,11 +138,11 @@ class _Raw:
 
 def make_app(front: Front) -> asgi.App:
     """The ASGI application; while it runs, so do the repository's variants."""
-    routes = _routes(front)
+    router = _router(front)
 
     async def app(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         if scope["type"] != "http":
-            await routes(scope, receive, send)
+            await router(scope, receive, send)
             return
         headers = asgi.headers_of(scope)
         try:
@@ -149,7 +154,7 @@ def make_app(front: Front) -> asgi.App:
         if scope["path"] == "/invocations" and scope["method"] == "POST":
             await front.invocations(headers, receive, send)
         else:
-            await routes(scope, receive, send)
+            await router(scope, receive, send)
 
     return app
 
@@ -162,7 +167,7 @@ async def _refuse(front: Front, error: ParetoServeError, headers: dict[bytes, by
     await asgi.respond(send, status_of(name), error_body(str(error), name), JSON, extra)
 
 
-def _routes(front: Front) -> Starlette:
+def _router(front: Front) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -173,32 +178,32 @@ def _routes(front: Front) -> Starlette:
             await front.repository.stop()
             front.request_log.close()
 
+    handlers = {UnknownVariant: _unknown_variant, HTTPException: _http_exception, Exception: _internal_error}
+    app = Starlette(lifespan=lifespan, routes=routes_of(front), exception_handlers=handlers)
+    # Where to is read from a Host header, which may be anything.
+    app.router.redirect_slashes = False
+    return app
+
+
+def routes_of(front: Front) -> list[Route]:
+    """What is answered; `serving.front.openapi` describes each."""
+
     async def invocations(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         await front.invocations(asgi.headers_of(scope), receive, send)
 
-    routes = Starlette(
-        lifespan=lifespan,
-        routes=[
-            Route("/invocations", _Raw(invocations), methods=["POST"]),
-            Route("/ping", front.ping, methods=["GET", "POST"]),
-            Route("/v2", front.server_metadata),
-            Route("/v2/health/live", front.live),
-            Route("/v2/health/ready", front.server_ready),
-            Route("/v2/models/{name}", front.model_metadata),
-            Route("/v2/models/{name}/ready", front.model_ready),
-            Route("/v2/models/{name}/infer", _Raw(front.infer), methods=["POST"]),
-            Route("/variants", front.describe),
-            Route("/metrics", front.expose_metrics),
-        ],
-        exception_handlers={
-            UnknownVariant: _unknown_variant,
-            HTTPException: _http_exception,
-            Exception: _internal_error,
-        },
-    )
-    # Where to is read from a Host header, which may be anything.
-    routes.router.redirect_slashes = False
-    return routes
+    return [
+        Route("/invocations", _Raw(invocations), methods=["POST"]),
+        Route("/ping", front.ping, methods=["GET", "POST"]),
+        Route("/v2", front.server_metadata),
+        Route("/v2/health/live", front.live),
+        Route("/v2/health/ready", front.server_ready),
+        Route("/v2/models/{name}", front.model_metadata),
+        Route("/v2/models/{name}/ready", front.model_ready),
+        Route("/v2/models/{name}/infer", _Raw(front.infer), methods=["POST"]),
+        Route("/variants", front.describe),
+        Route("/metrics", front.expose_metrics),
+        Route(openapi.PATH, front.describe_itself),
+    ]
 
 
 def _json(value: Any, status: int = 200) -> Response:

@@ -25,7 +25,13 @@ class Repository:
         self._variants: dict[str, ServedVariant] = {}
         self._unloading: dict[str, ServedVariant] = {}
         self._reaping: asyncio.Task[None] | None = None
+        self._added = 0
         self.default = ""
+
+    @property
+    def has_had_one(self) -> bool:
+        """Whether there never was more than one variant here, so that whoever asks can mean no other."""
+        return self._added == 1
 
     def __iter__(self) -> Iterator[ServedVariant]:
         return iter(list(self._variants.values()))
@@ -45,6 +51,7 @@ class Repository:
         """
         self._refuse_taken(spec.name)
         variant = self._variants[spec.name] = self._make(spec)
+        self._added += 1
         self.default = next(iter(self._variants))
         return variant
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto
 
@@ -158,3 +159,14 @@ def test_their_own_predict_fn_is_given_the_padded_classifier(engine: str, checkp
     handler = opened(folder, engine)
     answer = handler.run_alone(handler.prepare(RawRequest(b'{"inputs": ["good", "a bad film"]}')))
     assert len(msgspec.json.decode(answer.body)) == 2
+
+
+def test_weights_that_lie_beside_the_graph_are_found(
+    engine: str, checkpoint: Path, expected: Logits, tmp_path: Path
+) -> None:
+    folder = exported(checkpoint, tmp_path / "mine")
+    graph = onnx.load(folder / "model.onnx")
+    onnx.save(graph, folder / "model.onnx", save_as_external_data=True, location="model.onnx_data")
+    handler = opened(folder, engine)
+    assert "model.onnx_data" in handler.manifest.artifacts[engine].sha256
+    assert handler.infer([tokenized(handler)]) == pytest.approx(expected, abs=1e-5)

@@ -86,12 +86,25 @@ def test_a_file_put_in_anothers_place_after_the_hash_is_never_loaded(variant: Pa
         assert (folder / "model.bin").read_bytes() == FILES["model.bin"]
 
 
+@pytest.mark.parametrize("content", [None, b"weights", b"another's"])
+def test_a_file_put_in_anothers_place_is_found_afterwards_where_it_must_be_loaded_in_place(
+    variant: Path, content: bytes | None
+) -> None:
+    loading = opened_artifact(artifact_of(variant), variant, in_place=True)
+    assert loading.__enter__() == variant
+    (variant / "model.bin").unlink()
+    if content is not None:
+        (variant / "model.bin").write_bytes(content)
+    with pytest.raises(DamagedArtifact, match=r"'model\.bin' .* was changed while it was loaded"):
+        loading.__exit__(None, None, None)
+
+
 def test_a_file_written_to_while_it_is_loaded_is_found(variant: Path) -> None:
     loading = opened_artifact(artifact_of(variant), variant)
     loading.__enter__()
     (variant / "model.bin").write_bytes(b"WEIGHTS")
     os.utime(variant / "model.bin", ns=(1, 1))
-    with pytest.raises(DamagedArtifact, match=r"'model\.bin' .* was written to while it was loaded"):
+    with pytest.raises(DamagedArtifact, match=r"'model\.bin' .* was changed while it was loaded"):
         loading.__exit__(None, None, None)
 
 

@@ -83,7 +83,8 @@ def test_at_debug_every_request_has_a_line_and_at_info_only_those_that_the_serve
         log = tmp_path / level
         with front([spec(dense)], log=log, log_format="json", log_level=level) as server:
             server.ask("a good film", X_Request_Id="first")
-            server.ask("a good film", "no such variant", X_Request_Id="second")
+            unknown = "/v2/models/no-such-variant/infer"
+            server.http.post(unknown, json={"inputs": "a good film"}, headers={"X-Request-Id": "second"})
             server.http.post("/v2/models/dense/infer", content=b"private", headers={"X-Request-Id": "third"})
             assert server.stop() == 0
         told = lines(log, logger="paretoserve.requests")

@@ -1,5 +1,6 @@
 """Variants as TorchServe takes them: what is in an archive, and a TorchServe that serves one as the page says."""
 
+import hashlib
 import json
 import os
 import re
@@ -17,7 +18,7 @@ import pytest
 
 from docs.generate import DOCS
 from model_store.errors import DamagedArtifact, ParetoServeError
-from model_store.manifest import MANIFEST_FILE
+from model_store.manifest import MANIFEST_FILE, read_manifest
 from paretoserve.builds.package import package_for_torchserve
 from paretoserve.candidates.candidate import parse_candidate
 from tests.handlers.variants import copy_of, opened, write_code
@@ -69,6 +70,25 @@ def test_the_users_code_goes_along_and_rubbish_does_not(tiny_store: Path, tmp_pa
         (variant / rubbish).touch()
     with package(variant, tmp_path / "mine.mar") as archive:
         assert set(archive.namelist()) == ARTIFACT | ADDED | {"code/inference.py"}
+
+
+def test_code_and_artifact_of_an_archive_are_hashed_and_loaded_only_as_they_were(
+    tiny_store: Path, tmp_path: Path
+) -> None:
+    code = "def predict_fn(data, model): return 'mine'"
+    # A checkpoint without a manifest has no hashes of its own.
+    variant = write_code(copy_of(tiny_store / "tiny" / "dense", tmp_path / "mine"), code)
+    for file in (MANIFEST_FILE, "model.onnx"):
+        (variant / file).unlink()
+    with package(variant, tmp_path / "mine.mar") as archive:
+        archive.extractall(tmp_path / "there")
+    manifest = read_manifest(tmp_path / "there")
+    assert manifest.code == {"code/inference.py": hashlib.sha256(code.encode()).hexdigest()}
+    assert manifest.artifacts["torch"].sha256.keys() == ARTIFACT
+    assert opened(tmp_path / "there", "torch").user.predict_fn is not None
+    (tmp_path / "there" / "code" / "json.py").write_text("")
+    with pytest.raises(DamagedArtifact, match=r"no SHA-256 of 'code/json\.py'"):
+        opened(tmp_path / "there", "torch")
 
 
 def test_of_a_users_own_model_all_files_go_along(tmp_path: Path) -> None:

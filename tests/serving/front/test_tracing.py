@@ -109,7 +109,7 @@ def test_a_request_without_a_trace_begins_one_and_one_that_is_not_sampled_has_no
     with front([spec(dense)], env=collector.environment()) as server:
         server.ask("good", traceparent=f"{TRACEPARENT[:-2]}00", X_Request_Id="not sampled")
         assert server.http.post("/v2/models/dense/infer", content=b"{", headers={"X-Request-Id": "v2"}).is_error
-        server.ask("good", "no such variant", X_Request_Id="unknown")
+        server.http.post("/v2/models/no-such-variant/infer", headers={"X-Request-Id": "unknown"})
         v2, _ = collector.of_request("v2")
         unknown, parts = collector.of_request("unknown")
         assert server.stop() == 0

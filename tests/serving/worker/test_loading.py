@@ -75,9 +75,7 @@ class Loader:
     clock: Clock = field(default_factory=Clock)
     sessions: dict[StreamSplit, TimedSession] = field(default_factory=dict)
 
-    def __call__(
-        self, folder: Path, manifest: Manifest, backend: str, placement: Placement, *, verify: bool
-    ) -> Handler:
+    def __call__(self, folder: Path, manifest: Manifest, backend: str, placement: Placement) -> Handler:
         split = StreamSplit(placement.streams, placement.threads)
         assert split not in self.sessions, "loaded twice"
         info = SessionInfo("toy", "1", "float32", placement)
