@@ -25,6 +25,9 @@ Reader = Callable[[str, int], list[int]]
 # A space between two plain characters. Neither marks nor white space are near, so normalizers leave both sides alone.
 _LAST_CUT = re.compile(r"(?s:.*)[!-~](?= [!-~])")
 
+# Characters of a window where the ones before had no whole word: few calls for very many characters.
+_WIDEST = 4096
+
 # Normalizers that look at no more than a character and the marks that follow it.
 _LOCAL_NORMALIZERS = {"BertNormalizer", "Lowercase", "StripAccents", "NFC", "NFD", "NFKC", "NFKD", "Nmt", "Precompiled"}
 _SPLIT_AT_SPACES = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit", "ByteLevel", "Metaspace"}
@@ -157,7 +160,7 @@ class BertReader:
             final, goes_on = self._final(encoding, window)
             if not final:
                 start += size - self.longest_added
-                size, held = self.window, self._held(window[: len(window) - self.longest_added])
+                size, held = max(size, _WIDEST), self._held(window[: len(window) - self.longest_added])
             elif unicodedata.combining(window[goes_on]):
                 size *= 2  # marks change places with those before them
             else:

@@ -88,7 +88,7 @@ def _frame(tokenizer: Tokenizer, parts: int) -> Frame:
     """Learned from a text that has tokens; raises ValueError where there is none."""
     words = (word.lstrip("#\u0120\u2581") for word in itertools.islice(tokenizer.get_vocab(), 1000))
     for word in ("a", "1", *words):
-        encoding = tokenizer.encode(*[word] * parts)
+        encoding = tokenizer.encode(word, word if parts == 2 else None)
         gaps: list[list[tuple[int, int]]] = [[]]
         types: list[int] = []
         for one, kind, part in zip(encoding.ids, encoding.type_ids, encoding.sequence_ids, strict=True):
