@@ -19,11 +19,14 @@ from typing import Any
 import msgspec
 from tokenizers import Encoding, Tokenizer
 
-Reader = Callable[[str, int], Encoding]
-"""Of a text and a number: the text's tokens without special ones, or its first ones, of which there are more."""
+Reader = Callable[[str, int], list[int]]
+"""Of a text and a number: the ids of its tokens without special ones, or of its first ones, of which there are more."""
 
 # A space between two plain characters. Neither marks nor white space are near, so normalizers leave both sides alone.
 _LAST_CUT = re.compile(r"(?s:.*)[!-~](?= [!-~])")
+
+# Characters of a window where the ones before had no whole word: few calls for very many characters.
+_WIDEST = 4096
 
 # Normalizers that look at no more than a character and the marks that follow it.
 _LOCAL_NORMALIZERS = {"BertNormalizer", "Lowercase", "StripAccents", "NFC", "NFD", "NFKC", "NFKD", "Nmt", "Precompiled"}
@@ -59,13 +62,13 @@ def reader_of(tokenizer: Tokenizer, file: Path, window: int) -> Reader:
     longest = max(map(len, added), default=0)
     # What stands beside such tokens, and further away, decides whether they are found.
     if any(token.single_word or token.rstrip or re.search(r"\s", token.content) for token in told.added_tokens):
-        return lambda text, enough: encode(tokenizer, text)
+        return lambda text, enough: encode(tokenizer, text).ids
     if _is_bert(told):
         window = max(window, 4 * longest)
         return BertReader(tokenizer, window, frozenset(added), longest, told.model.max_input_chars_per_word)
     if _splits_at_spaces(told.pre_tokenizer) and _normalizes_locally(told.normalizer) and told.model.type:
         return SpaceReader(tokenizer, window)
-    return lambda text, enough: encode(tokenizer, text)
+    return lambda text, enough: encode(tokenizer, text).ids
 
 
 def _is_bert(told: _File) -> bool:
@@ -109,10 +112,6 @@ def encode(tokenizer: Tokenizer, text: str) -> Encoding:
     return tokenizer.encode_batch([text], add_special_tokens=False)[0]
 
 
-def _joined(found: list[Encoding]) -> Encoding:
-    return found[0] if len(found) == 1 else Encoding.merge(found)
-
-
 @dataclass(frozen=True, slots=True)
 class SpaceReader:
     """Reads a text in pieces that end before a single space; it is longer than a window where there is none."""
@@ -120,19 +119,19 @@ class SpaceReader:
     tokenizer: Tokenizer
     window: int
 
-    def __call__(self, text: str, enough: int) -> Encoding:
-        found: list[Encoding] = []
-        start, size, count = 0, self.window, 0
-        while count <= enough and start < len(text):
+    def __call__(self, text: str, enough: int) -> list[int]:
+        ids: list[int] = []
+        start, size = 0, self.window
+        while len(ids) <= enough and start < len(text):
             rest = start + size >= len(text)
             cut = None if rest else _LAST_CUT.match(text, start, start + size)
             if cut is None and not rest:
                 size *= 2
                 continue
             end = cut.end() if cut else len(text)
-            found.append(encode(self.tokenizer, text[start:end]))
-            start, size, count = end, self.window, count + len(found[-1])
-        return _joined(found)
+            ids += encode(self.tokenizer, text[start:end]).ids
+            start, size = end, self.window
+        return ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,26 +149,24 @@ class BertReader:
     longest_added: int
     longest_word: int
 
-    def __call__(self, text: str, enough: int) -> Encoding:
-        found: list[Encoding] = []
-        start, size, count, held = 0, self.window, 0, ""
-        while True:
+    def __call__(self, text: str, enough: int) -> list[int]:
+        ids: list[int] = []
+        start, size, held = 0, self.window, ""
+        while len(ids) <= enough:
             window = held + text[start : start + size]
             encoding = encode(self.tokenizer, window)
             if start + size >= len(text):
-                return _joined([*found, encoding])
+                return ids + encoding.ids
             final, goes_on = self._final(encoding, window)
             if not final:
                 start += size - self.longest_added
-                size, held = self.window, self._held(window[: len(window) - self.longest_added])
+                size, held = max(size, _WIDEST), self._held(window[: len(window) - self.longest_added])
             elif unicodedata.combining(window[goes_on]):
                 size *= 2  # marks change places with those before them
             else:
-                encoding.truncate(final)
-                found.append(encoding)
-                start, size, count, held = start + goes_on - len(held), self.window, count + final, ""
-                if count > enough:
-                    return _joined(found)
+                ids += encoding.ids[:final]
+                start, size, held = start + goes_on - len(held), self.window, ""
+        return ids
 
     def _final(self, encoding: Encoding, window: str) -> tuple[int, int]:
         """How many tokens stay as they are whatever follows, and where in the window the next one begins."""
