@@ -62,14 +62,16 @@ class Front:
         name = scope["path_params"]["name"]
         await self._inference.handle(asgi.headers_of(scope), receive, send, name, "v2")
 
-    def refuse_early(self, url: bytes, given: list[tuple[bytes, bytes]], closing: bool) -> bytes | None:
+    def refuse_early(self, url: bytes, given: list[tuple[bytes, bytes]], is_last: Callable[[], bool]) -> bytes | None:
         """The answer to a POST whose variant has no room for it, known before its body is read; None for all others."""
+        if not self.request_log.has_refused:
+            return None  # looking at each request would cost those that are answered
         if url == b"/invocations":
             headers = dict(given)
             name = asgi.text_header(headers, _TARGET_VARIANT) or self.repository.default
-            return self._inference.refuse_early(headers, name, "invocations", closing)
+            return self._inference.refuse_early(headers, name, "invocations", is_last)
         if named := _INFER.fullmatch(url):
-            return self._inference.refuse_early(dict(given), named[1].decode(), "v2", closing)
+            return self._inference.refuse_early(dict(given), named[1].decode(), "v2", is_last)
         return None
 
     async def ping(self, request: Request) -> Response:
