@@ -7,8 +7,6 @@ Decision 16 says which of them were measured, how, and how to measure them again
 
 # Share of the queue deadline for the estimated wait: it is a mean, and the request's own call comes on top.
 WAIT_SHARE = 0.7
-# Share of the number in flight at the last refusal from which requests are looked at before they are read.
-NEAR_FULL = 0.5
 # Weight of the newest call in the moving averages of the gate: they remember some tens of calls.
 AVERAGE_WEIGHT = 0.05
 

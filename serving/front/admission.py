@@ -4,7 +4,6 @@ The same gate stands in front of every backend, so throttling thresholds compare
 """
 
 import asyncio
-import math
 import time
 
 from model_store.errors import Overloaded
@@ -32,8 +31,6 @@ class Gate:
         self._slowness = 1.0
         self._sizes = {bulk: _Average() for bulk in (False, True)}
         self._bulk_share = 0.0
-        # With how many in flight a request was refused the last time.
-        self._refused_at = math.inf
 
     def calibrate(self, cost: Cost, call_tokens: int, streams: int) -> None:
         """Start from a cost measured at warm-up, for `streams` calls at once of up to `call_tokens` tokens."""
@@ -73,16 +70,11 @@ class Gate:
             seconds += self._cost.layout_seconds(rest)
         return seconds * self._slowness / self._streams
 
-    def is_near_full(self) -> bool:
-        """Whether it may be worth asking for a refusal before a request is read: the cheapest of questions."""
-        return self.in_flight > tuning.NEAR_FULL * self._refused_at
-
     def refusal(self) -> Refused | None:
         """Why a request that comes now would not be let in; None where it would be."""
         wait_s, longest_s = self.estimated_wait_s(), tuning.WAIT_SHARE * self.queue_deadline_s
         if self.in_flight < self.max_queue and wait_s <= longest_s:
             return None
-        self._refused_at = self.in_flight
         reason = Refusal.QUEUE_FULL if self.in_flight >= self.max_queue else Refusal.QUEUE_DEADLINE
         return Refused(reason, Overloaded(reason, max(wait_s - longest_s, 0.05)))
 

@@ -74,8 +74,10 @@ class Front:
         name = scope["path_params"]["name"]
         await self._inference.handle(asgi.headers_of(scope), receive, send, name, "v2")
 
-    def refuse_early(self, url: bytes, given: list[tuple[bytes, bytes]], closing: bool) -> bytes | None:
+    def refuse_early(self, url: bytes, given: list[tuple[bytes, bytes]], is_last: Callable[[], bool]) -> bytes | None:
         """The answer to a POST whose variant has no room for it, known before its body is read; None for all others."""
+        if not self.request_log.has_refused:
+            return None  # looking at each request would cost those that are answered
         named = _INFER.fullmatch(url)
         if url != b"/invocations" and not named:
             return None
@@ -85,9 +87,9 @@ class Front:
         except (UnknownHost, Unauthorized):
             return None
         if named:
-            return self._inference.refuse_early(headers, named[1].decode(), "v2", closing)
+            return self._inference.refuse_early(headers, named[1].decode(), "v2", is_last)
         name = self._targeted(asgi.text_header(headers, _TARGET_VARIANT))
-        return self._inference.refuse_early(headers, name, "invocations", closing)
+        return self._inference.refuse_early(headers, name, "invocations", is_last)
 
     async def ping(self, request: Request) -> Response:
         """200 once every variant is loaded, warm and agrees with its golden inputs; else 503 and which is not."""

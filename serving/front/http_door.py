@@ -65,12 +65,12 @@ def make_answers(settings: Settings) -> Answers:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """`refuse_early(url, headers, closing)` is the answer to a POST that is refused by its headers alone, or None;
+    """`refuse_early(url, headers, is_last)` is the answer to a POST that is refused by its headers alone, or None;
     `on_malformed` is told of each request that is not HTTP."""
 
     settings: Settings
     answers: Answers
-    refuse_early: Callable[[bytes, list[tuple[bytes, bytes]], bool], bytes | None]
+    refuse_early: Callable[[bytes, list[tuple[bytes, bytes]], Callable[[], bool]], bytes | None]
     on_malformed: Callable[[], None]
     reserve: deque[Connection] = field(default_factory=deque)
 

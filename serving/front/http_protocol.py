@@ -54,7 +54,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unparsed = self._feeding = 0
         # Of the request that arrives: what its Content-Length says, None where it is sent in chunks.
         self._length: int | None = 0
-        self._keeps_alive = True
+        self._is_small = self._keeps_alive = True
         self._pipelined_bytes = 0
         # Nothing more is read; what is left to be said is `_last_answer`.
         self._is_deaf = False
@@ -139,16 +139,16 @@ class BoundedProtocol(HttpToolsProtocol):
             return  # see `_stay_with_http`
         if broken := self._broken_bound():
             self._refuse_now(broken)
-        is_small = self._length is not None and self._length <= SMALL_BODY_BYTES
+        self._is_small = self._length is not None and self._length <= SMALL_BODY_BYTES
         if self.cycle is not None and not self.cycle.response_complete:
             self._pipeline_another()
-        elif self.parser.get_method() == b"POST" and self._is_refused_early(is_small):
+        elif self.parser.get_method() == b"POST" and self._is_refused_early():
             return
         super().on_headers_complete()
         self._phase, self._waited_s, self._unparsed = "body", 0.0, 0
         if self._in_reserve:
             self.cycle.keep_alive = False
-        elif not is_small:
+        elif not self._is_small:
             # An answer that comes before the end of its body ends the connection.
             self._keeps_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
             self.cycle.transport = cast("asyncio.Transport", LingeringTransport(self.transport, self.close))
@@ -169,20 +169,22 @@ class BoundedProtocol(HttpToolsProtocol):
         if is_too_much or len(self.pipeline) >= MAX_PIPELINED:
             self._refuse_now(self._door.answers.pipelined)
 
-    def _is_refused_early(self, is_small: bool) -> bool:
+    def _is_refused_early(self) -> bool:
         """Refuse a request by its headers alone where its variant is full: there is no task, and no body is kept."""
-        is_last = not is_small or self.expect_100_continue or self._asks_to_close()
-        answer = self._door.refuse_early(self.url, self.headers, is_last)
+        answer = self._door.refuse_early(self.url, self.headers, self._ends_if_refused)
         if answer is None:
             return False
-        if is_last:
+        if self._ends_if_refused():
             self._refuse_now(answer)
         self.transport.write(answer)
         self.cycle = _ANSWERED
         self._phase, self._waited_s, self._unparsed = "body", 0.0, 0
         return True
 
-    def _asks_to_close(self) -> bool:
+    def _ends_if_refused(self) -> bool:
+        """Whether the connection ends with an answer for which the body is not read, or is to end anyway."""
+        if not self._is_small or self.expect_100_continue:
+            return True
         return not self.parser.should_keep_alive() or self.parser.get_http_version() == "1.0"
 
     def on_body(self, body: bytes) -> None:
@@ -204,7 +206,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._phase = "idle"
             return
         self._phase = "answering"
-        if self._length is None or self._length > SMALL_BODY_BYTES:
+        if not self._is_small:
             cycle.keep_alive = self._keeps_alive and not self._in_reserve
         cycle.more_body = False
         cycle.message_event.set()

@@ -103,10 +103,12 @@ class Inference:
         finally:
             self.budget.release(len(body))
 
-    def refuse_early(self, headers: dict[bytes, bytes], name: str, protocol: Protocol, closing: bool) -> bytes | None:
+    def refuse_early(
+        self, headers: dict[bytes, bytes], name: str, protocol: Protocol, is_last: Callable[[], bool]
+    ) -> bytes | None:
         """The whole answer to a request that its variant has no room for; None where it is to be read.
 
-        Counted and logged as every outcome. `closing`: the answer says that the connection ends with it.
+        Counted and logged as every outcome. `is_last`: whether the connection ends with it.
         """
         try:
             variant = self.find(name)
@@ -120,7 +122,7 @@ class Inference:
         extra = exchange.identity.echoed()
         body, _ = _error(refused.error, exchange, extra)
         self._record(exchange, variant)
-        return raw_answer(exchange.status, body, [*extra, CLOSE] if closing else extra)
+        return raw_answer(exchange.status, body, [*extra, CLOSE] if is_last() else extra)
 
 
 def _request(body: bytes, headers: dict[bytes, bytes], protocol: Protocol) -> RawRequest:

@@ -1,6 +1,6 @@
 """All metrics, their names and their buckets, in one place. Seconds and bytes are the units."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -113,10 +113,17 @@ class VariantMetrics:
     worker_ready: Gauge
     model_load_seconds: Gauge
     worker_resident_memory: Gauge
+    # Finding a counter by its labels costs more than counting.
+    by_status: dict[int, Counter] = field(default_factory=dict)
+    by_reason: dict[Refusal, Counter] = field(default_factory=dict)
 
     def answered(self, status: int, seconds: float) -> None:
-        self.requests.labels(*self.labels, str(status)).inc()
+        if status not in self.by_status:
+            self.by_status[status] = self.requests.labels(*self.labels, str(status))
+        self.by_status[status].inc()
         self.request_duration.observe(seconds)
 
     def refused(self, reason: Refusal) -> None:
-        self.rejected.labels(*self.labels, reason).inc()
+        if reason not in self.by_reason:
+            self.by_reason[reason] = self.rejected.labels(*self.labels, reason)
+        self.by_reason[reason].inc()

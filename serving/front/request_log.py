@@ -20,6 +20,11 @@ class RequestLog:
         self._refusals: dict[str, Counter[str]] = {}
         self._malformed = 0
 
+    @property
+    def has_refused(self) -> bool:
+        """Whether a request was refused within the last second."""
+        return bool(self._refusals)
+
     def record(self, exchange: Exchange) -> None:
         level = _level(exchange.status)
         if exchange.refusal and exchange.status in (429, 503):

@@ -68,7 +68,7 @@ class ServedVariant:
 
     def refusal(self) -> Refused | None:
         """Why a request that comes now would be refused, whatever it asks; None where it has to be looked at."""
-        return self._gate.refusal() if self._gate.is_near_full() else None
+        return self._gate.refusal()
 
     async def ask(self, request: RawRequest, timeout_s: float = math.inf) -> Reply:
         """Have a request answered.

@@ -118,8 +118,8 @@ def test_four_hundred_slow_senders_of_six_mib_take_the_budget_and_what_connectio
             most = max(most, process.memory_info().rss)
         refused = server.metric("rejected_total", reason="bytes in flight")
     assert refused == 396
-    # A connection itself takes some 32 KiB, whatever is sent on it.
-    assert most - before < 4 * BODY_LIMIT + 400 * MIB // 16
+    # A connection itself takes some 32 KiB, and for a moment what one read of it brings.
+    assert most - before < 4 * BODY_LIMIT + 400 * MIB // 8
 
 
 def test_a_budget_below_the_largest_body_is_refused_at_the_start(model: GatedModel) -> None:
