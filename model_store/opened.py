@@ -42,7 +42,7 @@ def opened_artifact(artifact: Artifact, variant_dir: Path, *, in_place: bool = F
         return
     with ExitStack() as stack:
         # Called like the variant: errors name the folder of a file.
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="paretoserve-"))) / variant_dir.name
+        folder = Path(stack.enter_context(_temporary_folder())) / variant_dir.name
         opened = {}
         for file, expected in artifact.sha256.items():
             descriptor = opened[file] = open_file(variant_dir, file)
@@ -97,6 +97,13 @@ def check_digest(variant_dir: Path, file: str, found: str, expected: str) -> Non
             f"{file!r} of variant {variant_dir.name!r} is damaged: its SHA-256 is {found[:12]}…, the manifest "
             f"says {expected[:12]}…; build the variant again or fetch it anew."
         )
+
+
+def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
+    try:
+        return tempfile.TemporaryDirectory(prefix="paretoserve-")
+    except OSError as exc:
+        raise StoreError("There is no folder for temporary files; make /tmp writable, or name one in TMPDIR.") from exc
 
 
 def _link(path: Path, descriptor: int) -> None:

@@ -99,5 +99,5 @@ def open_session(artifact: ArtifactFile, placement: Placement) -> FaultySession:
 
 
 if __name__ == "__main__":
-    BACKENDS[BACKEND] = Backend(BACKEND, __name__)
+    BACKENDS[BACKEND] = Backend(BACKEND, __name__, in_place=("",))
     worker.main()

@@ -242,13 +242,13 @@ def test_a_client_that_leaves_while_the_engine_runs_its_request_is_forgotten(ser
     assert server.ask("next").json() == {"answered": "next"}
 
 
-def test_a_request_that_meets_a_bug_is_answered_500_and_its_worker_goes_on(dense: Path, tmp_path: Path) -> None:
-    # No tokenizer takes half a surrogate pair, which no JSON body can hold.
+def test_half_a_surrogate_pair_from_user_code_is_refused_and_its_worker_goes_on(dense: Path, tmp_path: Path) -> None:
+    # No tokenizer takes one, and no JSON body can hold one.
     code = "def input_fn(body, kind): return {'inputs': 'good' if 'good' in body else chr(0xd800)}\n"
     with front([spec(write_code(copy_of(dense, tmp_path / "mine"), code))]) as server:
         before = server.worker_pids()
         refused = server.ask("half")
-        assert (refused.status_code, "Internal error" in refused.json()["error"]) == (500, True)
+        assert (refused.status_code, "surrogate" in refused.json()["error"]) == (400, True)
         assert server.ask("good").status_code == 200
         assert server.worker_pids() == before
 
