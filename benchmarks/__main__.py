@@ -60,7 +60,7 @@ def overhead(rounds: Rounds = 3, seconds: Seconds = 10.0, clients: Clients = 16,
 
 @app.command()
 def overload(seconds: Seconds = 60.0, out: Out = RESULTS) -> None:
-    """Three and five times as many requests as can be answered, arriving whether or not others are answered."""
+    """Three, ten and twenty times as many requests as can be answered, arriving whether or not others are answered."""
     from benchmarks.measures.overload import measure_overload
 
     _write(measure_overload(seconds), out)

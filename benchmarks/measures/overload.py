@@ -16,7 +16,7 @@ QUEUE_DEADLINE_S = 0.5
 SAMPLE_S = 1.0
 
 
-def measure_overload(seconds: float, times_capacity: tuple[float, ...] = (3.0, 5.0)) -> Result:
+def measure_overload(seconds: float, times_capacity: tuple[float, ...] = (3.0, 10.0, 20.0)) -> Result:
     """Capacity is what 16 closed-loop clients get; the load after it is open-loop, Poisson."""
     model, sentences = benchmark_model(), load_sentences()
     server_cores, client_cores = split_cores()

@@ -15,8 +15,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sentences, "GENERATED", 40)
     monkeypatch.setattr(model, "RUNS", tmp_path)
     monkeypatch.setattr(model, "STORE", tmp_path / "store")
-    for name, value in {"LAYERS": 1, "WIDTH": 32, "HEADS": 2, "UNITS": 64}.items():
-        monkeypatch.setattr(model, name, value)
+    monkeypatch.setattr(model, "BENCHMARK", model.TINY)
 
 
 @pytest.mark.usefixtures("small")

@@ -28,8 +28,11 @@ TASK = TextClassification(("negative", "positive"))
 # Files of one example are written over by the next.
 FILES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
+# An engine may have told the processor to take the smallest numbers for zero, of which Hypothesis would complain.
+floats = st.floats(allow_subnormal=False)
+
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    st.none() | st.booleans() | st.integers() | floats | st.text(),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=10), inner, max_size=5),
     max_leaves=20,
 )
@@ -103,8 +106,8 @@ messages = st.one_of(
         st.text(),
         st.just("v2"),
         st.none(),
-        st.floats(0),
-        st.floats(0),
+        st.floats(0, allow_subnormal=False),
+        st.floats(0, allow_subnormal=False),
     ),
 )
 

@@ -138,13 +138,13 @@ def test_requests_to_a_variant_that_is_not_ready_are_told_in_sum_and_those_that_
     assert the_line(log, status=503)["request_id"] == lost.headers["x-request-id"]
 
 
-def test_what_uvicorn_logs_is_json_too(tmp_path: Path) -> None:
+def test_that_a_request_was_not_http_is_logged(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with front([GatedModel(tmp_path / "gated").spec], log=log, log_format="json") as server:
         with socket.create_connection(server.address) as client:
             client.sendall(b"\x00\x01\x02\r\n\r\n")
             client.recv(65536)
-        assert the_line(log, logger="uvicorn.error")["level"] == "WARNING"
+        assert the_line(log, logger="paretoserve.requests", level="WARNING")["message"].endswith("were not HTTP")
 
 
 @pytest.mark.parametrize("by", ["option", "environment"])
