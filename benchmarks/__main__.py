@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from benchmarks.harness.places import RESULTS
@@ -168,7 +169,7 @@ def hostile(
 
     result = measure_hostile(rounds, seconds, only or ())
     _write(result, out)
-    console.print_json(data=result.summary)
+    console.print_json(data=msgspec.to_builtins(result.summary))
 
 
 @app.command()
@@ -184,7 +185,7 @@ def soak(
 
     result = measure_soak(Soak(60 * minutes, 60 * settle, kill_every_s=kill_every))
     _write(result, out)
-    console.print_json(data=result.summary)
+    console.print_json(data=msgspec.to_builtins(result.summary))
 
 
 @app.command()
