@@ -9,7 +9,7 @@ from paretoserve.terminal.progress import progress
 BACKEND = "onnxruntime"
 
 # Nothing is refused for being late, and whoever does not finish a header is not waited for long.
-OPTIONS = ("--queue-deadline", "30")
+OPTIONS = ("--queue-deadline", "30", "--header-timeout", "1", "--body-timeout", "2")
 
 
 def measure_fuzz(plan: Fuzz) -> tuple[Result, Fuzzed]:
