@@ -68,9 +68,9 @@ class Soaked:
             "resident_mib": {
                 name: _ends(settled, name, lambda one: round(one.resident_bytes / 2**20, 1)) for name in names
             },
-            "descriptors": {name: _ends(settled, name, lambda one: one.descriptors) for name in names},
-            "threads": {name: _ends(settled, name, lambda one: one.threads) for name in names},
-            "children": {name: _ends(settled, name, lambda one: one.children) for name in names},
+            "descriptors": {name: _ends(self.samples, name, lambda one: one.descriptors) for name in names},
+            "threads": {name: _ends(self.samples, name, lambda one: one.threads) for name in names},
+            "children": {name: _ends(self.samples, name, lambda one: one.children) for name in names},
         }
 
 
@@ -95,8 +95,8 @@ def _slope(points: Sequence[tuple[float, float]]) -> dict[str, float]:
 
 
 def run_soak(server: Server, plan: Soak, progress: Callable[[float], None] = lambda seconds: None) -> Soaked:
-    """Ask until the time is over. What the last sample holds was taken when all clients had gone."""
-    soaked = Soaked()
+    """Ask until the time is over. The first sample was taken before any client came, the last when all had gone."""
+    soaked = Soaked(samples=[(0.0, server.holdings())])
     names = {"name": httpx.get(f"{server.url}/variants").json()["default"]}
     asyncio.run(_run(server, plan, names, soaked, progress))
     time.sleep(SAMPLE_S)
