@@ -1,5 +1,6 @@
 """`paretoserve serve`. Its options are the fields of `Settings`, called like them but without units."""
 
+import os
 import re
 import signal
 import sys
@@ -16,6 +17,9 @@ from paretoserve.terminal.progress import console
 from serving.front.settings import Settings
 
 DEFAULT = Settings()
+
+# For what a start that is broken off has begun to be ended.
+STOP_S = 3
 
 Variants = Annotated[
     list[str],
@@ -115,6 +119,9 @@ def serve(
 
 def _stop(number: int, frame: FrameType | None) -> None:
     """SIGTERM before there is a server to drain. The first process of a container would ignore it without a handler."""
+    # An exception is lost where it is raised in a callback of the interpreter's own.
+    signal.signal(signal.SIGALRM, lambda number, frame: os._exit(0))
+    signal.alarm(STOP_S)
     raise SystemExit(0)
 
 
