@@ -86,7 +86,8 @@ def test_behind_one_port_each_engine_s_accuracy_is_the_manifest_s_to_the_sentenc
 ) -> None:
     folder = model_dir / variant
     manifest = read_manifest(folder)
-    with running_server([f"{folder}@{backend}" for backend in backends], tmp_path / "server.log") as url:
+    served_all = [f"{folder}@{backend}" for backend in backends]
+    with running_server(served_all, tmp_path / "server.log", ["--queue-deadline", "10"]) as url:
         for backend in backends:
             name = f"{variant}@{backend}"
             served = served_quality(url, data.evaluation, TASK, lambda what, part: None, name)
