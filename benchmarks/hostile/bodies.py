@@ -241,7 +241,8 @@ def _compressed(dice: Random, body: Body) -> Body:
     }
     coding = dice.choice(list(packed))
     # A tenth of them unpack to far more than they are.
-    content = packed[coding](bytes(20_000_000) if dice.random() < 0.1 else body.content)
+    is_bomb = dice.random() < 0.1 and packed[coding] is not bytes
+    content = packed[coding](bytes(20_000_000) if is_bomb else body.content)
     if dice.random() < 0.2:
         content = spoil(dice, content)
     return Body(content, body.headers | {"content-encoding": coding}, body.path)
