@@ -91,7 +91,8 @@ def _slope(points: Sequence[tuple[float, float]]) -> dict[str, float]:
     means = [sum(sizes) / len(sizes) for sizes in minutes.values()]
     found = theilslopes(means, list(minutes), alpha=0.95)
     per_hour = 60 / 2**20
-    return {"slope": found.slope * per_hour, "low": found.low_slope * per_hour, "high": found.high_slope * per_hour}
+    slopes = {"slope": found.slope, "low": found.low_slope, "high": found.high_slope}
+    return {name: float(one) * per_hour for name, one in slopes.items()}
 
 
 def run_soak(server: Server, plan: Soak, progress: Callable[[float], None] = lambda seconds: None) -> Soaked:

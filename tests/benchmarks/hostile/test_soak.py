@@ -27,6 +27,7 @@ def test_the_slope_is_of_what_comes_after_the_start(mib_per_minute: float) -> No
     slope = soaked(30, mib_per_minute).figures(settle_s=120)["memory_mib_per_hour"]["front"]
     assert slope["slope"] == pytest.approx(60 * mib_per_minute, abs=0.1)
     assert slope["low"] <= slope["slope"] <= slope["high"]
+    assert {type(one) for one in slope.values()} == {float}, "a result is written as JSON"
 
 
 def server_of(running: Front) -> Server:
