@@ -43,7 +43,7 @@ test-all: setup check ## Check, and run all tests but those of the images; makes
 	$(BIN)/python -m tests.environments
 	$(PYTEST) -m 'not images' --environments
 
-fuzz: setup ## Send 200 000 spoiled requests to a server, and look for what is read wrongly (about FUZZ_MINUTES minutes)
+fuzz: setup ## Look for what is read wrongly, and send 200 000 spoiled requests to a server (these take about 10 minutes)
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest --numprocesses 2 --timeout 1800 tests/properties
 	$(BIN)/python -m benchmarks fuzz
 
