@@ -25,8 +25,8 @@ SAMPLE_S = 5.0
 # Shares of requests that are spoiled, and whose client leaves before the answer; the rest is in order.
 SPOILED, LEAVES = 0.15, 0.1
 
-# After a kill the variant is not ready for a moment, which is no fault.
-NOT_READY = 503
+# What is answered where a worker was killed: that it ended with the request, or that none is ready.
+KILLED = {500, 503}
 
 HOUR_S = 3600.0
 
@@ -130,7 +130,7 @@ async def _client(url: str, plan: Soak, number: int, names: Mapping[str, str], b
         outcome = await link.send(case, ANSWER_S)
         soaked.statuses.update(map(str, outcome.statuses) if outcome.statuses else [outcome.end])
         what = fault_of(case, outcome)
-        if what and not (plan.kill_every_s and NOT_READY in outcome.statuses):
+        if what and not (plan.kill_every_s and KILLED & set(outcome.statuses)):
             soaked.faults[what] += 1
         if not (outcome.reusable and case.reuses):
             link.abort()

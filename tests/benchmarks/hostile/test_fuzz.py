@@ -17,7 +17,7 @@ NAMES = {"name": "dense"}
 
 @pytest.mark.timeout(180)
 def test_whatever_is_sent_is_answered_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    with front([spec(build_dense(tmp_path))], header_timeout_s=2.0, body_timeout_s=4.0) as server:
+    with front([spec(build_dense(tmp_path))], header_timeout_s=5.0, body_timeout_s=8.0) as server:
         found = run_fuzz(Server(str(server.http.base_url).rstrip("/"), server.process.pid), Fuzz(REQUESTS, clients=8))
     assert (found.faults, found.restarts, found.left) == ([], 0, [])
     assert found.requests >= REQUESTS
