@@ -43,6 +43,8 @@ class Fuzzed:
 
     requests: int = 0
     seconds: float = 0.0
+    # Of all of these, the first ones.
+    faulty: int = 0
     faults: list[Fault] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
@@ -60,7 +62,7 @@ class Fuzzed:
         return {
             "requests": self.requests,
             "seconds": round(self.seconds, 1),
-            "faults": len(self.faults),
+            "faults": self.faulty,
             "worker_restarts": self.restarts,
             "kinds": dict(self.kinds),
             "statuses": dict(sorted(self.statuses.items())),
@@ -170,8 +172,10 @@ async def _send(
     what = fault_of(case, outcome)
     if not what and plain is not None and not plain.is_answered(outcome):
         what = "a request in order got another answer"
-    if what and len(found.faults) < MOST_FAULTS_KEPT:
-        found.faults.append(Fault(number, case.kind, what))
+    if what:
+        found.faulty += 1
+        if len(found.faults) < MOST_FAULTS_KEPT:
+            found.faults.append(Fault(number, case.kind, what))
     if outcome.reusable and case.reuses:
         return link
     link.abort()

@@ -152,8 +152,9 @@ def _case(dice: Random, names: Mapping[str, str]) -> Case:
 
 async def _sample(server: Server, plan: Soak, began: float, soaked: Soaked, progress: Callable[[float], None]) -> None:
     while (at := time.monotonic() - began) < plan.seconds:
-        # A worker that was just killed has nothing to be looked at.
-        with contextlib.suppress(psutil.NoSuchProcess, httpx.HTTPError, FileNotFoundError):
+        # A worker that was just killed has nothing to be looked at; any other must be there.
+        gone = (psutil.NoSuchProcess, FileNotFoundError) if plan.kill_every_s else ()
+        with contextlib.suppress(*gone):
             soaked.samples.append((at, await asyncio.to_thread(server.holdings)))
         progress(at)
         await asyncio.sleep(min(SAMPLE_S, plan.seconds - at))
