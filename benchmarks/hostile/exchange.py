@@ -23,6 +23,7 @@ class Outcome:
     statuses: list[int] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
     end: End = "silent"
+    why_closed: str = ""
     garbled: bool = False
     reusable: bool = False
 
@@ -87,7 +88,7 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._done.is_set():
-            self.outcome.end = "closed"
+            self.outcome.end, self.outcome.why_closed = "closed", repr(exc) if exc else "in order"
             self._done.set()
 
     # What the parser calls.
@@ -121,5 +122,5 @@ def fault_of(case: Case, outcome: Outcome) -> str:
     if outcome.end == "silent":
         return "neither answered nor closed"
     if len(outcome.statuses) < case.answers and not case.may_close:
-        return f"closed after {len(outcome.statuses)} of {case.answers} answers"
+        return f"closed after {len(outcome.statuses)} of {case.answers} answers ({outcome.why_closed})"
     return ""

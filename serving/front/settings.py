@@ -78,3 +78,8 @@ class Settings:
     pass_env: tuple[str, ...] = ()
     log_format: LogFormat = "text"
     log_level: LogLevel = "info"
+
+    @property
+    def limits(self) -> Limits:
+        """What the worker, or whatever else decodes requests, is told of them."""
+        return Limits(self.max_inputs, self.max_body_bytes)

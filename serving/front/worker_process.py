@@ -8,7 +8,6 @@ import socket
 
 import msgspec
 
-from handlers.payloads.request import Limits
 from serving import tuning
 from serving.cpu_plan import CpuPlan
 from serving.front.environment import worker_environment
@@ -91,7 +90,7 @@ async def _spawn(
         batch_tokens=settings.batch_tokens,
         black_box_fd=black_box_fd,
         beat_s=tuning.BEAT_S,
-        limits=Limits(settings.max_inputs, settings.max_body_bytes),
+        limits=settings.limits,
         log_format=settings.log_format,
         log_level=settings.log_level,
     )

@@ -5,6 +5,7 @@ The handler lives in an archive of TorchServe's, with a file that says how it is
 
 import msgspec
 
+from handlers.payloads.request import Limits
 from serving.wire.messages import Ask, BatchDone, Failed, Ready, Reply
 
 # Content types of the bridge's requests; what comes with another one is a client's own.
@@ -29,6 +30,7 @@ class HandlerConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     served_as: str | None = None
     black_box: str | None = None
     slots: int = 2
+    limits: Limits = Limits()
 
 
 class BridgeRequest(msgspec.Struct, array_like=True):

@@ -91,7 +91,13 @@ def load(archive: Path) -> "Served | Failed":
     folder = archive / config.variant_dir
     try:
         loaded, ready = load_variant(
-            folder, config.backend, [split], config.batch_tokens, cores=config.cores, served_as=config.served_as
+            folder,
+            config.backend,
+            [split],
+            config.batch_tokens,
+            cores=config.cores,
+            served_as=config.served_as,
+            limits=config.limits,
         )
     except ParetoServeError as exc:
         if config.black_box is None:

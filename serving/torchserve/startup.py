@@ -45,6 +45,7 @@ def _handler_config(config: WorkerConfig) -> HandlerConfig:
         served_as=config.name,
         black_box=f"/proc/{os.getpid()}/fd/{config.black_box_fd}",
         slots=slots_of(config.splits),
+        limits=config.limits,
     )
 
 

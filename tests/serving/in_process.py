@@ -83,6 +83,7 @@ class InProcessReplica:
                 self._settings.batch_tokens,
                 cores=plan.known_cores,
                 served_as=spec.name,
+                limits=self._settings.limits,
             )
         except ParetoServeError as exc:
             self._loop.call_soon_threadsafe(self._set, "failed", str(exc))

@@ -55,8 +55,8 @@ def test_two_answers_to_two_requests_are_all_right() -> None:
     ("serve", "what"),
     [
         (silent, "neither answered nor closed"),
-        (answering(b""), "closed after 0 of 1 answers"),
-        (answering(FINE[:-1]), "closed after 0 of 1 answers"),
+        (answering(b""), "closed after 0 of 1 answers (in order)"),
+        (answering(FINE[:-1]), "closed after 0 of 1 answers (in order)"),
         (answering(b"SSH-2.0\r\n\r\n"), "answered with something that is no HTTP"),
         (answering(b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n"), "answered 500"),
         (answering(FINE.replace(b"2\r\n\r\n{}", b'7\r\n\r\nFile "/')), "told a client of its own files"),
@@ -67,7 +67,8 @@ def test_a_server_that_does_wrong_is_found_out(serve: Serve, what: str) -> None:
 
 
 def test_a_second_answer_that_is_missing_is_noticed() -> None:
-    assert found_wrong(answering(FINE), Case("two", (ASKED, ASKED), answers=2)) == "closed after 1 of 2 answers"
+    wrong = found_wrong(answering(FINE), Case("two", (ASKED, ASKED), answers=2))
+    assert wrong == "closed after 1 of 2 answers (in order)"
 
 
 def test_what_is_no_request_may_be_closed_on() -> None:

@@ -21,6 +21,7 @@ from tests.serving.front_server import Front, front, spec, until
 from tests.tiny import VOCABULARY
 
 MAX_BODY = 1_000_000
+MAX_ROWS = 1_500
 GOOD = {"inputs": "a good film"}
 
 
@@ -33,7 +34,9 @@ HOSTS = {
 @pytest.fixture(scope="module", params=list(HOSTS.values()), ids=list(HOSTS))
 def server(request: pytest.FixtureRequest, dense: Path) -> Iterator[Front]:
     specs = [spec(dense), spec(dense, "openvino", "dense@openvino")]
-    with front(specs, max_body_bytes=MAX_BODY, queue_deadline_s=30.0, hosts=request.param) as served:
+    with front(
+        specs, max_body_bytes=MAX_BODY, max_inputs=MAX_ROWS, queue_deadline_s=30.0, hosts=request.param
+    ) as served:
         yield served
 
 
@@ -262,9 +265,32 @@ def test_a_refusal_has_its_status_and_says_why_and_the_server_goes_on(
 
 
 def test_too_many_inputs_and_an_unknown_output_are_refused(server: Front) -> None:
-    assert server.ask(["good"] * (MAX_INPUTS + 1)).status_code == 413
+    assert server.ask(["good"] * (MAX_ROWS + 1)).status_code == 413
     request = {"inputs": [tensor("good")], "outputs": [{"name": "probs"}]}
     assert server.http.post("/v2/models/dense/infer", json=request).status_code == 400
+
+
+@pytest.mark.parametrize("kind", ["text/csv", "application/jsonlines"])
+def test_the_thousands_of_rows_of_a_batch_transform_are_answered_with_a_line_each(server: Front, kind: str) -> None:
+    texts = [f"{'good' if number % 3 else 'bad'} {'film ' * (number % 7)}".strip() for number in range(MAX_ROWS)]
+    lines = texts if kind == "text/csv" else [json.dumps({"inputs": text}) for text in texts]
+    headers = {"Content-Type": kind, "Accept": kind}
+
+    def ask(rows: list[str]) -> list[str]:
+        answer = server.http.post("/invocations", content="\n".join([*rows, ""]), headers=headers)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
+        return answer.text.splitlines()
+
+    answers = ask(lines)
+    assert len(answers) == MAX_ROWS
+    for number in (0, 1, 700, MAX_ROWS - 1):
+        (alone,) = ask([lines[number]])
+        assert label(alone) == label(answers[number])
+
+
+def label(line: str) -> str:
+    """What a line of CSV or JSON Lines says that the text is."""
+    return str(json.loads(line)["label"]) if line.startswith("{") else line.partition(",")[0]
 
 
 def test_a_body_without_a_length_is_refused_when_it_grows_too_large(server: Front) -> None:

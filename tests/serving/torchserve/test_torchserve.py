@@ -64,7 +64,7 @@ def on_torchserve(folder: Path) -> VariantSpec:
 def running(gated: Path, temporary: Path) -> Iterator[Front]:
     """One variant twice: in TorchServe, and in a worker of ours."""
     specs = [on_torchserve(gated), spec(gated, "torch", "own")]
-    with front(specs, max_queue=MAX_QUEUE, env={"TMPDIR": str(temporary)}) as server:
+    with front(specs, max_queue=MAX_QUEUE, max_inputs=300, env={"TMPDIR": str(temporary)}) as server:
         yield server
 
 
@@ -136,8 +136,9 @@ PAIR = {"text": "the film is good .", "text_pair": "it was dull"}
         {"inputs": PAIR, "parameters": {"top_k": None}},
         {"inputs": ["great"] * 40, "parameters": {"function_to_apply": "none", "top_k": 2}},
         {"inputs": "very " * 100},
+        {"inputs": ["great"] * 300},
     ],
-    ids=["text", "texts", "pair", "more than a call", "cut"],
+    ids=["text", "texts", "pair", "more than a call", "cut", "as many as the setting allows"],
 )
 def test_answers_are_those_of_our_own_worker(server: Front, body: dict[str, Any]) -> None:
     bridged, own = both(server, "/invocations", json.dumps(body).encode(), content_type="application/json")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from handlers.payloads.request import Limits
 from model_store.errors import DamagedArtifact, GoldenMismatch
 from model_store.manifest import read_manifest
 from serving.torchserve import handler, rehearsal
@@ -71,6 +72,15 @@ def test_any_client_of_torchserve_is_answered_as_at_invocations(served: None, de
     assert [one["status"] for one in context.of_answers] == ["200", "400", "200"]
     assert [one["content-type"] for one in context.of_answers] == ["text/csv", *["application/json"] * 2]
     assert context.of_answers[2]["x-paretoserve-truncated"] == "0"
+
+
+def test_a_request_may_hold_as_many_texts_as_the_archive_says(served: None, dense: Path, tmp_path: Path) -> None:
+    csv = {"content-type": "text/csv", "accept": "text/csv"}
+    context = Headers(archive_of(tmp_path, dense, limits=Limits(max_inputs=300)), csv, csv)
+    handle(None, context)
+    rows, refusal = handle([{"body": b"great\n" * count} for count in (300, 301)], context)
+    assert len(rows.splitlines()) == 300
+    assert json.loads(refusal)["type"] == "TooLarge"
 
 
 def test_only_a_bridge_is_understood_in_the_envelope(served: None, dense: Path, tmp_path: Path) -> None:
