@@ -1,18 +1,23 @@
 """Recipes as people write them, `layers:3+sparse:70+int8`: steps and at last a precision, joined by +.
 
-A step has its parameters behind a colon, with commas between them. A recipe without a precision ends in fp32, which
+A step has its parameters behind a colon each. A recipe without a precision ends in fp32, which
 is what `dense` stands for. Only the text is read here, no checkpoint.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from difflib import get_close_matches
+from typing import Any
 
 from model_store.errors import RecipeError
 from recipes.export.precisions import PRECISIONS, Precision
 from recipes.steps.base import Step
 
 Steps = Mapping[str, type[Step]]
+
+# A + before a digit belongs to a parameter, as in `error<=dense+1.0`: no step is called so.
+_JOINT = re.compile(r"\+(?!\s*[\d.])")
 
 PLAIN = "dense"
 """The precision that a recipe has where it names none."""
@@ -33,7 +38,7 @@ class Recipe:
     @property
     def name(self) -> str:
         """What a variant made by it is called; a name for a folder."""
-        return "-".join(part.replace(":", "-").replace(",", "-") for part in self._parts())
+        return "-".join(re.sub(r"[^a-z0-9.]+", "-", part) for part in self._parts())
 
     def _parts(self) -> list[str]:
         (precision,) = (word for word, one in PRECISIONS.items() if one == self.precision)
@@ -46,7 +51,7 @@ def spelled(step: Step) -> str:
     pairs = [(getattr(step, parameter.name), parameter.default) for parameter in fields(step)]
     while pairs and pairs[-1][0] == pairs[-1][1]:
         pairs.pop()
-    values = ",".join(str(value).removesuffix(".0") for value, _ in pairs)
+    values = ":".join(value if isinstance(value, str) else str(value).removesuffix(".0") for value, _ in pairs)
     return f"{step.name}:{values}" if values else step.name
 
 
@@ -56,7 +61,7 @@ def parse_recipe(text: str, steps: Steps) -> Recipe:
     Raises:
         RecipeError: it cannot be read; the message says what is accepted.
     """
-    words = [part.strip() for part in text.split("+")]
+    words = [part.strip() for part in _JOINT.split(text)]
     if "" in words:
         raise RecipeError(f"Recipe {text!r} has an empty part; accepted are {_accepted(steps)}.")
     _check_order(text, words)
@@ -87,37 +92,48 @@ def _step(text: str, word: str, steps: Steps) -> Step:
         meant = f", perhaps {near[0]!r} is meant" if near else ""
         raise RecipeError(f"Recipe {text!r}: there is no {name!r}{meant}; accepted are {_accepted(steps)}.")
     kind = steps[name]
-    parameters, values = fields(kind), behind.split(",") if colon else []
+    parameters, values = fields(kind), behind.split(":") if colon else []
     needed = sum(parameter.default is MISSING for parameter in parameters)
     if not needed <= len(values) <= len(parameters):
         raise RecipeError(f"Recipe {text!r} gives {name} {len(values) or 'no'} parameters; write {_usage(kind)}.")
     return kind(*(_value(text, name, *pair) for pair in zip(parameters, values, strict=False)))
 
 
-def _value(text: str, step: str, parameter: "Field[float]", given: str) -> float:
+def _value(text: str, step: str, parameter: "Field[Any]", given: str) -> float | str:
+    if parameter.type is str:
+        word = given.strip().lower()
+        if re.fullmatch(parameter.metadata["words"].pattern, word):
+            return word
+        raise _refused(text, step, parameter, given)
     try:
         value = int(given) if parameter.type is int else float(given)
     except ValueError:
         value = None
     allowed = parameter.metadata["range"]
     if value is None or not allowed.least <= value <= allowed.most:
-        raise RecipeError(
-            f"Recipe {text!r} gives {step} {given!r} as {parameter.name}, which must be {_described(parameter)}."
-        )
+        raise _refused(text, step, parameter, given)
     return value
 
 
-def _described(parameter: "Field[float]") -> str:
+def _refused(text: str, step: str, parameter: "Field[Any]", given: str) -> RecipeError:
+    return RecipeError(
+        f"Recipe {text!r} gives {step} {given!r} as {parameter.name}, which must be {_described(parameter)}."
+    )
+
+
+def _described(parameter: "Field[Any]") -> str:
+    if parameter.type is str:
+        return str(parameter.metadata["words"].described)
     allowed = parameter.metadata["range"]
     kind = "a whole number" if parameter.type is int else "a number"
     return f"{kind} from {allowed.least:g} to {allowed.most:g}"
 
 
 def _usage(kind: type[Step]) -> str:
-    """How a step is written: `layers:COUNT`, and `sparse:PERCENT[,BLOCK]` where the last may be left out."""
+    """How a step is written: `layers:COUNT`, and `sparse:PERCENT[:BLOCK]` where the last may be left out."""
     parts = []
-    for i, parameter in enumerate(fields(kind)):
-        part = f"{',' if i else ':'}{parameter.name.upper()}"
+    for parameter in fields(kind):
+        part = f":{parameter.name.upper()}"
         parts.append(part if parameter.default is MISSING else f"[{part}]")
     return kind.name + "".join(parts)
 

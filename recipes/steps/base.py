@@ -17,8 +17,9 @@ class StepInput:
     `checkpoint` is the folder of the checkpoint to change, `tokenizer` the `tokenizer.json` that goes with it; texts
     are cut at `max_tokens`. `train` is to train on and `validation` to choose by; evaluation rows never come here.
     `teacher` is the checkpoint that the recipe began with. `work` is a folder of the step's own, which survives a kill:
-    started again, the step finds there what it had written. `latency_s` measures how many seconds a text of the data
-    takes on the engine that the recipe is for, with an encoder of a shape.
+    started again, the step finds there what it had written. `shared` is for what steps of other recipes can use too
+    (the teacher's answers, a super-network), each under a name that says all that it was made of. `latency_s` measures
+    how many seconds a text of the data takes on the engine that the recipe is for, with an encoder of a shape.
     """
 
     checkpoint: Path
@@ -29,12 +30,13 @@ class StepInput:
     teacher: Path | None
     seed: int
     work: Path
+    shared: Path
     latency_s: Callable[[EncoderShape], float]
     report: Progress
 
 
 class Step(Protocol):
-    """One change of a checkpoint: a frozen dataclass, whose fields are made by `parameter`.
+    """One change of a checkpoint: a frozen dataclass, whose fields are made by `parameter` and `word`.
 
     The same input must give the same checkpoint, also if the step was killed in between and started again.
     """
@@ -43,7 +45,7 @@ class Step(Protocol):
     name: ClassVar[str]  # as a recipe spells it
     uses_latency: ClassVar[bool]  # whether its result depends on `StepInput.latency_s`
 
-    def __init__(self, *parameters: float) -> None: ...
+    def __init__(self, *parameters: float | str) -> None: ...
 
     def run(self, given: StepInput) -> Path:
         """The folder of the changed checkpoint, within `given.work`.
@@ -59,6 +61,19 @@ class Range:
 
     least: float
     most: float
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words that a parameter may be: those that `pattern` matches whole. `described` says in a message which."""
+
+    pattern: str
+    described: str
+
+
+def word(pattern: str, described: str, default: Any = MISSING) -> Any:
+    """A parameter of a step that is a word: a field of type `str`, whose lower case `pattern` matches whole."""
+    return field(default=default, metadata={"words": Words(pattern, described)})
 
 
 def parameter(least: float, most: float, default: Any = MISSING) -> Any:

@@ -20,6 +20,9 @@ from recipes.work.progress import Progress, part_of
 # Of a step's folder.
 _FINISHED, _CHECKPOINT, _WORK, _SECONDS = "finished.json", "checkpoint", "work", "seconds"
 
+# Beside the steps' folders.
+_SHARED = "shared"
+
 
 @dataclass(frozen=True, slots=True)
 class ChainInput:
@@ -79,6 +82,7 @@ def _run(step: Step, given: ChainInput, checkpoint: Path, folder: Path, report: 
             teacher=given.checkpoint,
             seed=given.seed,
             work=work,
+            shared=given.work / _SHARED,
             latency_s=given.latency_s if step.uses_latency else _undeclared,
             report=clock.around(lambda what, part: report(f"{step.name}: {what}", part)),
         )

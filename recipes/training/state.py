@@ -1,8 +1,9 @@
-"""The state of a training in one file, written whole or not at all: weights, optimizer, random numbers and step."""
+"""The state of a training in one file, written whole or not at all: weights, optimizer, random numbers and progress."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -11,7 +12,32 @@ from torch.optim import Optimizer
 
 from model_store.errors import RecipeError
 
-_MODEL, _OPTIMIZER, _RANDOM = "model.", "optimizer.", "random"
+_MODEL, _BEST, _OPTIMIZER, _RANDOM = "model.", "best.", "optimizer.", "random"
+
+
+class CurvePoint(msgspec.Struct, frozen=True):
+    """After `step` steps: the mean loss since the point before, and the score on the rows to choose by (more is
+    better)."""
+
+    step: int
+    loss: float
+    score: float
+
+
+class Record(msgspec.Struct):
+    """How far a training is. `losses` are of the steps since the last point of the curve.
+
+    `best` is the index in `curve` of the point whose weights are kept; `has_ended` where it stopped early.
+    """
+
+    step: int = 0
+    losses: list[float] = []
+    curve: list[CurvePoint] = []
+    best: int | None = None
+    has_ended: bool = False
+
+
+_record = msgspec.json.Decoder(Record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,25 +47,26 @@ class TrainingState:
     file: Path
     settings: str
 
-    def save(self, model: nn.Module, optimizer: Optimizer, step: int) -> None:
-        """Keep everything as it is after `step` steps."""
+    def save(self, model: nn.Module, best: dict[str, Tensor], optimizer: Optimizer, record: Record) -> None:
+        """Keep everything as it is; `best` are the weights of the best point so far, empty where there is none."""
         tensors = {f"{_MODEL}{name}": weight for name, weight in model.state_dict().items()}
+        tensors |= {f"{_BEST}{name}": weight for name, weight in best.items()}
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"{_OPTIMIZER}{index}.{name}": value for name, value in state.items()}
         tensors[_RANDOM] = torch.get_rng_state()
         partial = self.file.with_name(f"{self.file.name}.partial")
         contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-        save_file(contiguous, partial, {"step": str(step), "settings": self.settings})
+        save_file(contiguous, partial, {"record": msgspec.json.encode(record).decode(), "settings": self.settings})
         partial.replace(self.file)
 
-    def restore(self, model: nn.Module, optimizer: Optimizer) -> int:
-        """Make everything as it was kept; the number of steps done, 0 where nothing was kept.
+    def restore(self, model: nn.Module, optimizer: Optimizer) -> tuple[Record, dict[str, Tensor]]:
+        """Make everything as it was kept; how far it was, and the best weights so far.
 
         Raises:
             RecipeError: what is kept there is the state of another training.
         """
         if not self.file.is_file():
-            return 0
+            return Record(), {}
         with safe_open(self.file, "pt") as kept:
             metadata = kept.metadata()
         if metadata["settings"] != self.settings:
@@ -51,7 +78,7 @@ class TrainingState:
         model.load_state_dict(_below(_MODEL, tensors))
         optimizer.load_state_dict(_optimizer_state(optimizer, tensors))
         torch.set_rng_state(tensors[_RANDOM])
-        return int(metadata["step"])
+        return _record.decode(metadata["record"]), _below(_BEST, tensors)
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -9,3 +9,7 @@ Progress = Callable[[str, float], None]
 def part_of(progress: Progress, index: int, count: int) -> Progress:
     """The progress of part `index` (from 0) of `count` equal parts."""
     return lambda what, done: progress(what, (index + done) / count)
+
+
+def silent(what: str, done: float) -> None:
+    """Tells nobody."""

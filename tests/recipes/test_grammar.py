@@ -6,7 +6,7 @@ import pytest
 
 from model_store.errors import RecipeError
 from recipes.grammar import Recipe, Steps, parse_recipe
-from recipes.steps.base import StepInput, parameter
+from recipes.steps.base import StepInput, parameter, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,18 @@ class Sparse:
         return given.checkpoint
 
 
-STEPS: Steps = {"layers": Layers, "sparse": Sparse}
+@dataclass(frozen=True, slots=True)
+class Search:
+    name: ClassVar[str] = "search"
+    uses_latency: ClassVar[bool] = True
+
+    pick: str = word(r"largest|error<=dense\+[\d.]+", "'largest' or a rule like 'error<=dense+1.0'", default="largest")
+
+    def run(self, given: StepInput) -> Path:
+        return given.checkpoint
+
+
+STEPS: Steps = {"layers": Layers, "sparse": Sparse, "search": Search}
 
 
 @pytest.mark.parametrize(
@@ -43,7 +54,8 @@ STEPS: Steps = {"layers": Layers, "sparse": Sparse}
         ("layers:3", Recipe((Layers(3),), "fp32")),
         ("layers:3+dense", Recipe((Layers(3),), "fp32")),
         ("layers:3+sparse:70+int8", Recipe((Layers(3), Sparse(70.0)), "int8")),
-        (" sparse:62.5,4 + bf16", Recipe((Sparse(62.5, 4),), "bf16")),
+        ("search:error<=dense+1.0+int8", Recipe((Search("error<=dense+1.0"),), "int8")),
+        (" sparse:62.5:4 + bf16", Recipe((Sparse(62.5, 4),), "bf16")),
     ],
 )
 def test_a_recipe_is_steps_and_at_last_a_precision(text: str, recipe: Recipe) -> None:
@@ -56,8 +68,10 @@ def test_a_recipe_is_steps_and_at_last_a_precision(text: str, recipe: Recipe) ->
         ("dense", "dense", "dense"),
         ("int8", "int8", "int8"),
         ("layers:3+dense", "layers:3", "layers-3"),
-        ("layers:3+sparse:70.0,1+int8", "layers:3+sparse:70+int8", "layers-3-sparse-70-int8"),
-        ("sparse:62.5,4", "sparse:62.5,4", "sparse-62.5-4"),
+        ("layers:3+sparse:70.0:1+int8", "layers:3+sparse:70+int8", "layers-3-sparse-70-int8"),
+        ("sparse:62.5:4", "sparse:62.5:4", "sparse-62.5-4"),
+        ("search:Largest", "search", "search"),
+        ("search:error<=dense+1.0+layers:3", "search:error<=dense+1.0+layers:3", "search-error-dense-1.0-layers-3"),
     ],
 )
 def test_one_recipe_has_one_text_and_one_name(text: str, canonical: str, name: str) -> None:
@@ -71,13 +85,17 @@ def test_one_recipe_has_one_text_and_one_name(text: str, canonical: str, name: s
     [
         ("int3", "there is no 'int3', perhaps 'int8' is meant; accepted are the steps layers:COUNT, "),
         ("layer:3+int8", "no 'layer', perhaps 'layers' is meant"),
-        ("quux", "no 'quux'; accepted are .*sparse:PERCENT.,BLOCK., and at the end one of dense, bf16, int8"),
+        (
+            "quux",
+            "no 'quux'; accepted are .*sparse:PERCENT.:BLOCK., search.:PICK., and at the end one of dense, bf16, int8",
+        ),
         ("layers:99", "gives layers '99' as count, which must be a whole number from 1 to 48"),
         ("layers:2.5", "gives layers '2.5' as count"),
         ("sparse:nan", "gives sparse 'nan' as percent, which must be a number from 1 to 99"),
-        ("sparse:70,17", "gives sparse '17' as block"),
+        ("sparse:70:17", "gives sparse '17' as block"),
+        ("search:best", "gives search 'best' as pick, which must be 'largest' or a rule like"),
         ("layers+int8", "gives layers no parameters; write layers:COUNT"),
-        ("layers:3,4", "gives layers 2 parameters; write layers:COUNT"),
+        ("layers:3:4", "gives layers 2 parameters; write layers:COUNT"),
         ("int8:8", "gives int8 a parameter, but a precision has none; write 'int8'"),
         ("int8+layers:3", "goes on after int8, which is a precision and comes last; write 'layers:3.int8'"),
         ("layers:3+bf16+int8", "has 2 precisions, bf16 and int8; keep one, at the end"),

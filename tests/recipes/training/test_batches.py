@@ -23,6 +23,15 @@ def test_a_pass_has_every_row_once_and_the_next_in_another_order(tmp_path: Path)
     assert first != torch.cat([RowBatches(tokenizer, ROWS, 4, seed=1)(step).targets for step in range(3)]).tolist()
 
 
+def test_texts_of_similar_length_are_in_a_batch(tmp_path: Path) -> None:
+    tokenizer = load_tokenizer(tiny_checkpoint(tmp_path) / "tokenizer.json", 64)
+    rows = [Row("good " * (1 + i % 30), None, 0) for i in range(300)]
+    batches = RowBatches(tokenizer, rows, 10, 0)
+    filled = [batches(step).inputs["segment_ids"].float().mean().item() for step in range(batches.per_pass)]
+    assert min(filled) > 0.9
+    assert sorted(torch.cat([batches(step).rows for step in range(batches.per_pass)]).tolist()) == list(range(300))
+
+
 def test_logits_are_those_of_the_texts_alone(tmp_path: Path) -> None:
     checkpoint = tiny_checkpoint(tmp_path)
     batch = row_batch(load_tokenizer(checkpoint / "tokenizer.json", 64), ROWS)

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from model_store.errors import RecipeError
 from recipes.training import loop
-from recipes.training.loop import TrainingSettings, train
+from recipes.training.loop import Checks, Hooks, TrainingSettings, train
+from recipes.training.state import CurvePoint
 
 SETTINGS = TrainingSettings(steps=12, learning_rate=0.05)
 
@@ -29,26 +30,37 @@ def loss_of(network: nn.Sequential, batch: Tensor) -> Tensor:
     return nn.functional.mse_loss(network(batch), batch.sum(1, keepdim=True))
 
 
-def trained(work: Path, settings: TrainingSettings = SETTINGS, stop_after: int = 99) -> dict[str, Tensor]:
+def score(network: nn.Sequential) -> float:
+    with torch.inference_mode():
+        return -loss_of(network, batch_of(999)).item()
+
+
+def trained(
+    work: Path,
+    settings: TrainingSettings = SETTINGS,
+    stop_after: int = 99,
+    hooks: Hooks[nn.Sequential] | None = None,
+) -> dict[str, Tensor]:
     def report(what: str, done: float) -> None:
-        if what.startswith(f"step {stop_after} "):
+        if what.startswith(f"step {stop_after} of"):
             raise Killed
 
     network = model()
-    train(network, batch_of, loss_of, settings, work, report)
+    train(network, batch_of, loss_of, settings, work, report, hooks)
     assert not network.training
     return network.state_dict()
 
 
+@pytest.mark.parametrize("hooks", [Hooks(), Hooks(checks=Checks(score, every=4))], ids=["plain", "checked"])
 @pytest.mark.parametrize("stop_after", [1, 6, 11])
 def test_interrupted_it_ends_at_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int, hooks: Hooks[nn.Sequential]
 ) -> None:
     monkeypatch.setattr(loop, "SAVE_EVERY_S", 0.0)
-    expected = trained(tmp_path / "whole")
+    expected = trained(tmp_path / "whole", hooks=hooks)
     with pytest.raises(Killed):
-        trained(tmp_path / "work", stop_after=stop_after)
-    found = trained(tmp_path / "work")
+        trained(tmp_path / "work", stop_after=stop_after, hooks=hooks)
+    found = trained(tmp_path / "work", hooks=hooks)
     assert all(torch.equal(found[name], weight) for name, weight in expected.items())
 
 
@@ -82,3 +94,66 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert rates[5] == 1.0
     assert rates[5:] == sorted(rates[5:], reverse=True)
     assert rates[-1] == pytest.approx(1 / 15)
+
+
+def checked(work: Path, scores: list[float], since: int = 0, patience: int | None = None) -> tuple[int, list[float]]:
+    """The step whose weights a training ended with, and the scores of its curve; the checks find these scores."""
+    seen: list[dict[str, Tensor]] = []
+    left = iter(scores)
+
+    def next_score(network: nn.Sequential) -> float:
+        seen.append({name: weight.clone() for name, weight in network.state_dict().items()})
+        return next(left)
+
+    network = model()
+    hooks = Hooks(checks=Checks(next_score, every=3, since=since, patience=patience))
+    curve = train(network, batch_of, loss_of, SETTINGS, work, lambda what, done: None, hooks)
+    ended_with = next(i for i, one in enumerate(seen) if torch.equal(one["0.weight"], network.state_dict()["0.weight"]))
+    return curve[ended_with].step, [point.score for point in curve]
+
+
+def test_it_ends_with_the_weights_of_the_best_score(tmp_path: Path) -> None:
+    assert checked(tmp_path, [0.1, 0.4, 0.2, 0.4]) == (6, [0.1, 0.4, 0.2, 0.4])
+
+
+def test_scores_before_a_schedule_is_through_do_not_count(tmp_path: Path) -> None:
+    assert checked(tmp_path, [0.9, 0.8, 0.2, 0.3], since=9) == (12, [0.9, 0.8, 0.2, 0.3])
+
+
+def test_it_ends_early_where_nothing_gets_better(tmp_path: Path) -> None:
+    assert checked(tmp_path, [0.4, 0.3, 0.2], patience=2) == (3, [0.4, 0.3, 0.2])
+    assert not (tmp_path / "training.safetensors.partial").exists()
+
+
+def test_a_point_of_the_curve_has_the_mean_loss_since_the_one_before(tmp_path: Path) -> None:
+    told: list[str] = []
+    curve = train(
+        model(),
+        batch_of,
+        loss_of,
+        SETTINGS,
+        tmp_path,
+        lambda what, _: told.append(what),
+        Hooks(checks=Checks(score, 6)),
+    )
+    assert [point.step for point in curve] == [6, 12]
+    losses = [float(what.split("loss ")[1].split(",")[0]) for what in told if "loss" in what]
+    assert all(isinstance(point, CurvePoint) and point.loss > 0 for point in curve)
+    assert losses
+    assert "validation" in told[-1]
+
+
+def test_hooks_are_called_around_every_change_and_rates_are_of_weights_by_their_name(tmp_path: Path) -> None:
+    called: list[tuple[str, int]] = []
+    network = model()
+    before = {name: weight.clone() for name, weight in network.state_dict().items()}
+    hooks: Hooks[nn.Sequential] = Hooks(
+        before_step=lambda step: called.append(("before", step)),
+        after_step=lambda step: called.append(("after", step)),
+        rates={"2.weight": 0.0},
+    )
+    train(network, batch_of, loss_of, SETTINGS, tmp_path, lambda what, done: None, hooks)
+    assert called[:4] == [("before", 0), ("after", 0), ("before", 1), ("after", 1)]
+    assert called[-1] == ("after", 11)
+    assert torch.equal(network.state_dict()["2.weight"], before["2.weight"])
+    assert not torch.equal(network.state_dict()["2.bias"], before["2.bias"])
