@@ -43,12 +43,8 @@ def test_what_is_cut_computes_what_masking_computes(tmp_path: Path) -> None:
     small = sliced(encoder, kept)
     assert (small.shape.heads[0], small.shape.units[0]) == (heads - 1, len(range(0, units, 3)))
     silenced = without(encoder, 0, [0], [unit for unit in range(units) if unit % 3])
-    torch.testing.assert_close(
-        logits(small, tmp_path / "small", checkpoint),
-        logits(silenced, tmp_path / "same", checkpoint),
-        atol=1e-6,
-        rtol=0,
-    )
+    found, expected = (logits(one, tmp_path / name, checkpoint) for name, one in (("a", small), ("b", silenced)))
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
 
 
 def test_layers_are_left_out_and_keep_their_order(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,6 @@ from torch import Tensor, nn
 from model_store.errors import RecipeError
 from recipes.training import loop
 from recipes.training.loop import Checks, Hooks, TrainingSettings, train
-from recipes.training.state import CurvePoint
 
 SETTINGS = TrainingSettings(steps=12, learning_rate=0.05)
 
@@ -126,21 +126,25 @@ def test_it_ends_early_where_nothing_gets_better(tmp_path: Path) -> None:
 
 
 def test_a_point_of_the_curve_has_the_mean_loss_since_the_one_before(tmp_path: Path) -> None:
+    losses: list[float] = []
+
+    def noted(network: nn.Sequential, batch: Tensor) -> Tensor:
+        loss = loss_of(network, batch)
+        losses.append(loss.item())
+        return loss
+
+    hooks: Hooks[nn.Sequential] = Hooks(checks=Checks(lambda _: 0.5, every=5))
+    curve = train(model(), batch_of, noted, SETTINGS, tmp_path, lambda what, done: None, hooks)
+    assert [point.step for point in curve] == [5, 10, 12]
+    expected = [sum(some) / len(some) for some in (losses[:5], losses[5:10], losses[10:])]
+    assert [point.loss for point in curve] == pytest.approx(expected)
+
+
+def test_progress_says_loss_validation_and_time_left(tmp_path: Path) -> None:
     told: list[str] = []
-    curve = train(
-        model(),
-        batch_of,
-        loss_of,
-        SETTINGS,
-        tmp_path,
-        lambda what, _: told.append(what),
-        Hooks(checks=Checks(score, 6)),
-    )
-    assert [point.step for point in curve] == [6, 12]
-    losses = [float(what.split("loss ")[1].split(",")[0]) for what in told if "loss" in what]
-    assert all(isinstance(point, CurvePoint) and point.loss > 0 for point in curve)
-    assert losses
-    assert "validation" in told[-1]
+    hooks: Hooks[nn.Sequential] = Hooks(checks=Checks(lambda _: 0.912, every=6))
+    train(model(), batch_of, loss_of, SETTINGS, tmp_path, lambda what, _: told.append(what), hooks)
+    assert re.fullmatch(r"step 7 of 12, loss \d+\.\d\d, validation 91\.20 %, \d+ s left", told[6])
 
 
 def test_hooks_are_called_around_every_change_and_rates_are_of_weights_by_their_name(tmp_path: Path) -> None:
