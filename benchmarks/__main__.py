@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from benchmarks.harness.places import RESULTS
+from benchmarks.harness.places import RESULTS, VARIANTS
 from benchmarks.harness.results import Result, write_result
 from loadtest.errors import LoadTestError
 from model_store.errors import ParetoServeError
@@ -116,6 +116,20 @@ def sparse(rounds: Rounds = 5, seconds: Seconds = 10.0, out: Out = RESULTS) -> N
 
 
 @app.command()
+def variants(
+    model: Annotated[Path, typer.Argument(help="Folder of the variants of one model, `dense` among them.")],
+    backend: Annotated[list[str] | None, typer.Option(help="Engine to measure on; may be given several times.")] = None,
+    rounds: Rounds = 6,
+    seconds: Seconds = 3.0,
+    out: Out = VARIANTS,
+) -> None:
+    """Every variant of a model on its engines, in turns: texts a second, beside what its accuracy is."""
+    from benchmarks.measures.variants import measure_variants
+
+    _write(measure_variants(model, backend or ["onnxruntime", "openvino", "deepsparse"], rounds, seconds), out)
+
+
+@app.command()
 def against(
     old: Annotated[Path, typer.Option(help="Folder of a clone of the project at the older commit.")],
     pairs: Annotated[int, typer.Option(min=1, help="Pairs of old and new; an interval of 95 % takes six.")] = 12,
@@ -190,11 +204,13 @@ def soak(
 
 @app.command()
 def report() -> None:
-    """Write docs/performance.md from the results."""
-    from benchmarks.report import PAGE, write_page
+    """Write docs/performance.md and the tables of docs/variants.md from the results."""
+    from benchmarks import report as performance
+    from benchmarks import variants_table
 
-    write_page()
-    console.print(f"Page: {PAGE}", markup=False, soft_wrap=True)
+    for page in (performance, variants_table):
+        page.write_page()
+        console.print(f"Page: {page.PAGE}", markup=False, soft_wrap=True)
 
 
 def main() -> None:
