@@ -26,7 +26,7 @@ def has_fast_bf16() -> bool:
     On a processor with the bf16 of AVX-512 alone an epoch of SST-2 took as long as in fp32.
     """
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return _has_amx()
 
 

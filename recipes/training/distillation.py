@@ -22,7 +22,7 @@ from recipes.data.tokens import load_tokenizer
 from recipes.training.device import training_device
 from recipes.training.evaluation import Evaluation
 from recipes.work.folder import fingerprint, writing
-from recipes.work.progress import Progress, part_of
+from recipes.work.progress import Progress, part_of, renamed
 
 NO_LABEL = -100
 """The target of a row without a label, which only the teacher says something about."""
@@ -76,9 +76,7 @@ def _ask(teacher: Path, parts: Mapping[Path, Sequence[Row]], max_tokens: int, re
     for i, (file, rows) in enumerate(parts.items()):
         if file.is_file():
             continue
-        part = part_of(report, i, len(parts))
-        logits = Evaluation.of(tokenizer, rows).logits(
-            encoder, lambda _, done, part=part: part("asking the teacher", done)
-        )
+        part = part_of(renamed(report, "asking the teacher"), i, len(parts))
+        logits = Evaluation.of(tokenizer, rows).logits(encoder, part)
         with writing(file) as partial:
             save_file({"logits": logits}, partial)
