@@ -13,10 +13,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
-from model_store.manifest import sha256_of
 from model_store.rows import Row
 from networks.checkpoint import load_checkpoint
-from recipes.data.checkpoint import CHECKPOINT_FILES
+from recipes.data.checkpoint import checkpoint_hashes
 from recipes.data.tokenizer import write_tokenizer
 from recipes.data.tokens import load_tokenizer
 from recipes.training.device import training_device
@@ -58,9 +57,7 @@ def teacher_logits(teacher: Path, rows: Sequence[Row], max_tokens: int, folder: 
 
     A teacher draws nothing at random, so its answers are the same in every pass over the rows. A kill loses little.
     """
-    files = [teacher / name for name in CHECKPOINT_FILES]
-    hashes = {file.name: sha256_of(file) for file in files if file.is_file()}
-    place = folder / f"teacher.{fingerprint(hashes, rows, max_tokens)}"
+    place = folder / f"teacher.{fingerprint(checkpoint_hashes(teacher), rows, max_tokens)}"
     parts = {place / f"rows-{start}.safetensors": rows[start : start + _PART] for start in range(0, len(rows), _PART)}
     if not all(part.is_file() for part in parts):
         place.mkdir(parents=True, exist_ok=True)
