@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_store.errors import StoreError
+from model_store.manifest import TOKENIZER_FILE
 from model_store.store import staging
 from networks.config import read_shape
 from paretoserve.finetuning.chart import CHART_FILE, training_svg
@@ -22,6 +23,9 @@ from recipes.work.disk import written_in
 
 WORK_FOLDER = ".work"
 """Beside the checkpoint: what survives a kill, a folder per checkpoint."""
+
+
+_WRITTEN = {"config.json", "model.safetensors", TOKENIZER_FILE, TRAINING_FILE, CHART_FILE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +63,23 @@ def finetune(request: FinetuneRequest) -> Training:
     work = out.parent / WORK_FOLDER / out.name
     with written_in(out):
         training = _train(given, out, work / given.fingerprint())
-        shutil.rmtree(work)
-        if not any(work.parent.iterdir()):
-            work.parent.rmdir()
+        _remove(work)
     return training
 
 
 def _training_in(out: Path) -> Training | None:
     """What was trained into the folder before; whatever else lies there must not be lost."""
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / TRAINING_FILE).is_file()):
+    found = {file.name for file in out.iterdir()} if out.is_dir() else {out.name} if out.exists() else set()
+    if found and (TRAINING_FILE not in found or not found <= _WRITTEN):
         raise StoreError(f"{out.name!r} holds something that no fine-tuning wrote; give --out a folder of its own.")
     return read_training(out)
+
+
+def _remove(work: Path) -> None:
+    """The work on a checkpoint that is written, and the folder of all such work where this was the last."""
+    shutil.rmtree(work)
+    if not any(work.parent.iterdir()):
+        work.parent.rmdir()
 
 
 def _input(request: FinetuneRequest) -> FinetuneInput:

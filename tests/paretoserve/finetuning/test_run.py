@@ -12,8 +12,10 @@ from safetensors.torch import load_file, save_file
 
 from handlers.tasks.text_classification import TextClassification
 from model_store.errors import DataError, ParetoServeError, StoreError, UnsupportedCheckpoint
+from model_store.manifest import read_manifest
 from networks.checkpoint import load_checkpoint
 from networks.config import read_shape
+from paretoserve.builds.build import BuildRequest, build
 from paretoserve.finetuning.run import FinetuneRequest, finetune
 from recipes.data.rows import load_data
 from recipes.data.tokens import load_tokenizer
@@ -219,6 +221,23 @@ def test_a_folder_of_something_else_is_left_alone(request_: FinetuneRequest, enc
     with pytest.raises(StoreError, match="'encoder' holds something that no fine-tuning wrote; give --out a folder"):
         finetune(replace(request_, out=encoder))
     assert (encoder / "model.safetensors").is_file()
+
+
+def test_what_somebody_added_to_a_checkpoint_is_not_lost(request_: FinetuneRequest) -> None:
+    finetune(with_settings(request_, epochs=0.1))
+    (request_.out / "notes.md").write_text("mine")
+    with pytest.raises(StoreError, match="'films' holds something that no fine-tuning wrote"):
+        finetune(request_)
+    assert (request_.out / "notes.md").is_file()
+
+
+def test_build_takes_the_checkpoint(request_: FinetuneRequest, data: Path, tmp_path: Path) -> None:
+    training = finetune(request_)
+    request = BuildRequest(str(request_.out), str(data), ("dense",), tmp_path / "store", backends=("torch",))
+    (variant,) = build(request)
+    quality = read_manifest(variant).artifacts["torch"].quality
+    assert quality is not None
+    assert (quality.correct, quality.n) == (training.scores.correct, training.scores.n)
 
 
 # What cannot be done
