@@ -1,5 +1,6 @@
 """One training loop for all that trains: killed and started again, it ends at the weights that it would have had."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from model_store.errors import RecipeError
 from recipes.training.device import autocast, training_device
 from recipes.training.state import CurvePoint, Record, TrainingState
 from recipes.work.progress import Progress
@@ -97,7 +99,7 @@ def train(
     never interrupted. A GPU adds up in whatever order, so there the last digits may differ.
 
     Raises:
-        RecipeError: `work` holds the state of another training.
+        RecipeError: `work` holds the state of another training, or the loss is no longer a number.
     """
     work.mkdir(parents=True, exist_ok=True)
     device = training_device()
@@ -161,10 +163,12 @@ class _Run(Generic[Model, Batch]):
         self._optimizer.zero_grad()
         with autocast(self._model, self._settings.bf16):
             loss = self._loss_of(self._model, batch)
+        if not math.isfinite(value := loss.item()):
+            raise RecipeError(f"The loss is {value} at step {step}: the training diverged; give a lower learning rate.")
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._model.parameters(), self._settings.largest_gradient)
         self._optimizer.step()
-        return loss.item()
+        return value
 
     def _check(self) -> None:
         """Ask for the score where it is time, and keep the weights where it is the best so far."""
