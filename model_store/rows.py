@@ -23,13 +23,13 @@ class TargetColumn:
 
     `kind` is what messages call it; `names` are the usual names of its column, best first. `read` makes the target of
     a row out of a value; it raises ValueError, with words that go on from "Line 7 of 'dev.tsv' has". `classes` are the
-    task's own names of what a value may be, for data sets that number theirs in another order.
+    task's own names of what a value may be, for data sets that number theirs in another order; None takes the data's.
     """
 
     kind: str
     names: tuple[str, ...]
     read: Callable[[Any], Any]
-    classes: tuple[str, ...] = ()
+    classes: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,22 +19,34 @@ def load_checkpoint(checkpoint: Path) -> PackedEncoder:
             not those that its `config.json` states.
     """
     architecture, encoder = read_architecture(checkpoint), PackedEncoder(read_shape(checkpoint))
-    weights = checkpoint / "model.safetensors"
-    if not weights.is_file():
-        raise UnsupportedCheckpoint(
-            f"{checkpoint.name!r} has no model.safetensors; save it again with save_pretrained(..., "
-            "safe_serialization=True): pickled weights are not loaded."
-        )
+    weights = read_weights(checkpoint, architecture)
     try:
-        encoder.load_state_dict(_encoder_weights(load_file(weights), architecture))
-    except SafetensorError as exc:
-        raise UnsupportedCheckpoint(f"model.safetensors of {checkpoint.name!r} cannot be read ({exc}).") from exc
+        encoder.load_state_dict(weights)
     except RuntimeError as exc:
         raise UnsupportedCheckpoint(
             f"The weights of {checkpoint.name!r} are not those of a fine-tuned {architecture.model_type} classifier: "
             f"{str(exc).splitlines()[-1].strip()}"
         ) from exc
     return encoder.eval()
+
+
+def read_weights(checkpoint: Path, architecture: Architecture) -> Weights:
+    """The weights of a published or saved checkpoint under the encoder's names, in fp32, with positions from 0.
+
+    Raises:
+        UnsupportedCheckpoint: its weights are not safetensors.
+    """
+    file = checkpoint / "model.safetensors"
+    if not file.is_file():
+        raise UnsupportedCheckpoint(
+            f"{checkpoint.name!r} has no model.safetensors; save it again with save_pretrained(..., "
+            "safe_serialization=True): pickled weights are not loaded."
+        )
+    try:
+        published = load_file(file)
+    except SafetensorError as exc:
+        raise UnsupportedCheckpoint(f"model.safetensors of {checkpoint.name!r} cannot be read ({exc}).") from exc
+    return _encoder_weights(published, architecture)
 
 
 def save_checkpoint(encoder: PackedEncoder, checkpoint: Path) -> None:
@@ -46,7 +58,6 @@ def save_checkpoint(encoder: PackedEncoder, checkpoint: Path) -> None:
 
 
 def _encoder_weights(published: Weights, architecture: Architecture) -> Weights:
-    """The published weights under the encoder's names, in fp32, with positions counted from 0."""
     named = ((architecture.encoder_name(name), weight.float()) for name, weight in published.items())
     weights = {name: weight for name, weight in named if name is not None}
     if POSITIONS in weights:

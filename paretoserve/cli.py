@@ -12,6 +12,7 @@ from paretoserve.commands.build import build
 from paretoserve.commands.compare import compare
 from paretoserve.commands.demo import demo
 from paretoserve.commands.env import env
+from paretoserve.commands.finetune import finetune
 from paretoserve.commands.list import list_
 from paretoserve.commands.load import load
 from paretoserve.commands.package import package
@@ -30,6 +31,7 @@ app = typer.Typer(
     "accuracy does it cost?",
 )
 app.command()(demo)
+app.command()(finetune)
 app.command()(build)
 app.command("list")(list_)
 app.command(context_settings={"auto_envvar_prefix": "PARETOSERVE"})(serve)

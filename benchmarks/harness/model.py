@@ -68,14 +68,15 @@ def _random_model(name: str, size: Size) -> BenchmarkModel:
 
 def make_random_checkpoint(folder: Path, size: Size = BENCHMARK) -> None:
     """A classifier of this size with random weights, the same every time, and a tokenizer that fits."""
-    # Only where there is no checkpoint are torch and the demo's tokenizer needed.
+    # Only where there is no checkpoint are torch and a tokenizer needed.
     import torch
 
     from networks.encoder.modules import PackedEncoder
     from networks.encoder.shape import EncoderShape
-    from paretoserve.demo.training import save, train_tokenizer
+    from paretoserve.demo.training import PIECES, save
+    from recipes.data.wordpieces import learn_word_pieces
 
-    tokenizer = train_tokenizer(load_sentences().texts)
+    tokenizer = learn_word_pieces(load_sentences().texts, PIECES)
     config = EncoderShape(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=size.width,

@@ -52,8 +52,13 @@ def published_config(shape: EncoderShape) -> dict[str, Any]:
 
 
 def encoder_name(published: str) -> str | None:
-    # Old checkpoints carry the constant position indices as a weight.
-    return None if published.endswith("position_ids") else published
+    # Old checkpoints carry the constant position indices as a weight; those of the pretraining have its head, `cls`.
+    if published.endswith("position_ids") or published.startswith("cls."):
+        return None
+    # Converted from TensorFlow, a norm's weights are called otherwise.
+    name = published.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+    # Saved without a head, an encoder has no prefix.
+    return f"bert.{name}" if name.startswith(("embeddings.", "encoder.", "pooler.")) else name
 
 
 BERT = Architecture("bert", read_shape, encoder_name)

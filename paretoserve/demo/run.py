@@ -10,9 +10,10 @@ from paretoserve.builds.build import BuildRequest, build_variant
 from paretoserve.campaigns.compare import Comparison, Levels, Load, compare
 from paretoserve.candidates.candidate import parse_candidate
 from paretoserve.demo.task import LABELS, Example, examples
-from paretoserve.demo.training import BATCH, save, train, train_tokenizer
+from paretoserve.demo.training import BATCH, PIECES, save, train
 from paretoserve.terminal.progress import progress
 from recipes.data.rows import load_data
+from recipes.data.wordpieces import learn_word_pieces
 
 MODEL = "reviews"
 TRAIN_STEPS, DEV_EXAMPLES = 280, 500
@@ -36,7 +37,7 @@ def run_demo(out: Path, levels: Levels, train_steps: int = TRAIN_STEPS) -> Repor
     train_examples, dev_examples = every[DEV_EXAMPLES:], every[:DEV_EXAMPLES]
     _write(dev_examples, data / "dev.tsv")
     _write(train_examples, data / "train.tsv")
-    tokenizer = train_tokenizer([example.text for example in train_examples[:3000]])
+    tokenizer = learn_word_pieces([example.text for example in train_examples[:3000]], PIECES)
     rows = load_data(str(data), TextClassification(LABELS).target)
     for layers, builds in ((LAYERS, (("dense", "dense"), ("int8", "int8"))), (FEW_LAYERS, (("dense", "layers-1"),))):
         checkpoint = out / "checkpoints" / f"layers-{layers}"

@@ -1,15 +1,16 @@
-"""Train a small BERT from scratch on the demo's task, its word pieces included."""
+"""Train a small BERT from scratch on the demo's task."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
 from networks.checkpoint import save_checkpoint
+from networks.encoder.drawn import drawn_encoder
 from networks.encoder.modules import PackedEncoder
 from networks.encoder.shape import EncoderShape
 from paretoserve.demo.task import LABELS, Example
@@ -19,7 +20,7 @@ from recipes.work.progress import Progress
 
 WIDTH, HEAD_SIZE, MAX_TOKENS = 128, 32, 64
 BATCH, LEARNING_RATE = 64, 1.2e-3
-SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+PIECES = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +39,6 @@ class Batch:
         return functional.cross_entropy(logits[: self.texts], self.labels[: self.texts]) + functional.cross_entropy(
             logits[self.texts :], self.labels[self.texts :]
         )
-
-
-def train_tokenizer(texts: Sequence[str]) -> Tokenizer:
-    """A word-piece tokenizer, as Devlin et al. 2018 use it, learnt from these texts."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106  no password
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.train_from_iterator(
-        texts, trainers.WordPieceTrainer(vocab_size=400, special_tokens=SPECIAL_TOKENS, show_progress=False)
-    )
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")],
-    )
-    return tokenizer
 
 
 def train(
@@ -93,19 +78,7 @@ def _new_model(vocab_size: int, layers: int) -> PackedEncoder:
         max_tokens=MAX_TOKENS,
         dropout=0.0,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = PackedEncoder(shape)
-        _initialise(model)
-    return model
-
-
-def _initialise(model: PackedEncoder) -> None:
-    for module in model.modules():
-        if isinstance(module, torch.nn.Linear | torch.nn.Embedding):
-            torch.nn.init.normal_(module.weight, std=0.05)
-        if isinstance(module, torch.nn.Linear):
-            torch.nn.init.zeros_(module.bias)
+    return drawn_encoder(shape, seed=0, std=0.05)
 
 
 def _batches(tokenizer: Tokenizer, all_examples: Sequence[Example]) -> Iterator[Batch]:

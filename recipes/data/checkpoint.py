@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from model_store.errors import UnsupportedCheckpoint
+from model_store.manifest import sha256_of
 
 # Named one by one: pickled weights are never fetched.
 CHECKPOINT_FILES = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt"]
@@ -30,3 +31,9 @@ def fetch_checkpoint(source: str) -> Path:
             f"{source!r} is no folder here, and cannot be had from the Hugging Face Hub "
             f"({str(exc).splitlines()[0]}); check the name and the network, or give a local folder."
         ) from exc
+
+
+def checkpoint_hashes(folder: Path) -> dict[str, str]:
+    """The hashes of the files of a checkpoint: what it is, whatever it is called."""
+    files = [folder / name for name in CHECKPOINT_FILES]
+    return {file.name: sha256_of(file) for file in files if file.is_file()}

@@ -67,7 +67,7 @@ def read_texts(source: str, columns: Columns = Columns()) -> tuple[tuple[str, st
     return tuple(read_text(record) for record in table.records)
 
 
-def _tables(source: str, classes: tuple[str, ...] = ()) -> tuple[_Table | None, _Table]:
+def _tables(source: str, classes: tuple[str, ...] | None = ()) -> tuple[_Table | None, _Table]:
     path = Path(source)
     if path.is_dir():
         return _folder(path)

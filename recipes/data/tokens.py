@@ -1,6 +1,6 @@
 """Texts as tokens: one text alone as the encoder's packed inputs, and how long texts are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,9 @@ Packed = dict[str, NDArray[np.int64]]
 
 # Of a large data set, no more texts are counted than show how their lengths are spread.
 COUNTED_TEXTS = 10_000
+
+# The tokenizer keeps a hundred times of what is kept of its answers.
+_AT_ONCE = 1000
 
 
 def load_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
@@ -59,6 +62,8 @@ def token_lengths(tokenizer: Tokenizer, texts: Sequence[Text], count: int) -> li
     return [lengths[i] for i in np.linspace(0, len(lengths) - 1, count).round().astype(int)]
 
 
-def encode_all(tokenizer: Tokenizer, texts: Sequence[Text]) -> list[Encoding]:
-    """All texts at once, on all cores."""
-    return tokenizer.encode_batch([text if pair is None else (text, pair) for text, pair in texts])
+def encode_all(tokenizer: Tokenizer, texts: Sequence[Text]) -> Iterator[Encoding]:
+    """Each text in its order; many at once, on all cores."""
+    for start in range(0, len(texts), _AT_ONCE):
+        some = texts[start : start + _AT_ONCE]
+        yield from tokenizer.encode_batch([text if pair is None else (text, pair) for text, pair in some])

@@ -12,7 +12,7 @@ from recipes.training.evaluation import Evaluation
 from recipes.training.lesson import Lesson
 from recipes.training.loop import Checks, Hooks, TrainingSettings, train
 from recipes.training.state import CurvePoint
-from recipes.work.progress import Progress, part_of
+from recipes.work.progress import Progress, stretch
 
 BATCH = 32
 CHECKS_PER_PASS = 4
@@ -54,15 +54,12 @@ def recover(
 
     Returns the scores on the rows to choose by. The state is kept in the step's folder.
     """
-    lesson = lesson_of(given, part_of(given.report, 0, 10), how.batch)
+    lesson = lesson_of(given, stretch(given.report, 0.0, 0.1), how.batch)
     steps = lesson.steps(how.passes)
     settings = TrainingSettings(steps, how.learning_rate, seed=given.seed, bf16=has_fast_bf16())
     every = max(1, lesson.batches.per_pass // CHECKS_PER_PASS)
     checks = Checks(lesson.accuracy, every, since=round(how.since * steps), patience=how.patience)
-
-    def report(what: str, done: float) -> None:
-        given.report(what, 0.1 + 0.9 * done)
-
+    report = stretch(given.report, 0.1, 1.0)
     return train(
         encoder, lesson.batches, lesson.loss, settings, given.work, report, replace(hooks or Hooks(), checks=checks)
     )

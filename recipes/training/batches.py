@@ -28,7 +28,7 @@ class Tokens:
 class RowBatch:
     """`inputs` are the encoder's packed inputs, (texts, tokens) and `cls_index`; `targets` is int64, (texts,).
 
-    `rows` says which of all rows these are, int64, (texts,).
+    `rows` says which of all rows these are, int64, (texts,), on the CPU wherever the others are.
     """
 
     inputs: dict[str, Tensor]
@@ -37,7 +37,7 @@ class RowBatch:
 
     def to(self, device: torch.device) -> "RowBatch":
         inputs = {name: tensor.to(device) for name, tensor in self.inputs.items()}
-        return RowBatch(inputs, self.targets.to(device), self.rows.to(device))
+        return RowBatch(inputs, self.targets.to(device), self.rows)
 
 
 class RowBatches:

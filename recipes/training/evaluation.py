@@ -48,4 +48,4 @@ class Evaluation:
 
     def accuracy(self, encoder: PackedEncoder) -> float:
         """The share of rows, 0 to 1, whose best label is the right one."""
-        return float((self.logits(encoder).argmax(1) == self.targets).float().mean())
+        return int((self.logits(encoder).argmax(1) == self.targets).sum()) / len(self.targets)

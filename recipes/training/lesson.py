@@ -33,7 +33,7 @@ class Lesson:
         """Of logits (texts, labels) that were computed for a batch in some other way."""
         if self.taught is None:
             return functional.cross_entropy(logits.float(), batch.targets)
-        taught = self.taught[batch.rows.cpu()].to(logits.device)
+        taught = self.taught[batch.rows].to(logits.device)
         return self.distillation.loss(logits.float(), batch.targets, taught)
 
     def accuracy(self, encoder: PackedEncoder) -> float:

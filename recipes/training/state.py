@@ -1,18 +1,18 @@
-"""The state of a training in one file, written whole or not at all: weights, optimizer, random numbers and progress."""
+"""The state of a training in one file, written whole or not at all: weights, optimizer and progress."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from model_store.errors import RecipeError
+from recipes.work.folder import writing
 
-_MODEL, _BEST, _OPTIMIZER, _RANDOM = "model.", "best.", "optimizer.", "random"
+_MODEL, _BEST, _OPTIMIZER = "model.", "best.", "optimizer."
 
 
 class CurvePoint(msgspec.Struct, frozen=True):
@@ -53,11 +53,10 @@ class TrainingState:
         tensors |= {f"{_BEST}{name}": weight for name, weight in best.items()}
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"{_OPTIMIZER}{index}.{name}": value for name, value in state.items()}
-        tensors[_RANDOM] = torch.get_rng_state()
-        partial = self.file.with_name(f"{self.file.name}.partial")
         contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-        save_file(contiguous, partial, {"record": msgspec.json.encode(record).decode(), "settings": self.settings})
-        partial.replace(self.file)
+        metadata = {"record": msgspec.json.encode(record).decode(), "settings": self.settings}
+        with writing(self.file) as partial:
+            save_file(contiguous, partial, metadata)
 
     def restore(self, model: nn.Module, optimizer: Optimizer) -> tuple[Record, dict[str, Tensor]]:
         """Make everything as it was kept; how far it was, and the best weights so far.
@@ -77,7 +76,6 @@ class TrainingState:
         tensors = load_file(self.file)
         model.load_state_dict(_below(_MODEL, tensors))
         optimizer.load_state_dict(_optimizer_state(optimizer, tensors))
-        torch.set_rng_state(tensors[_RANDOM])
         return _record.decode(metadata["record"]), _below(_BEST, tensors)
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,21 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
 
+@contextmanager
+def writing(file: Path) -> Iterator[Path]:
+    """A path to write to, which becomes `file` in a single step if the block succeeds; if it fails nothing remains."""
+    partial = file.with_name(f"{file.name}.partial")
+    try:
+        yield partial
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def write_whole(file: Path, content: bytes) -> None:
     """Write `file` in a single step: whoever reads it finds the old content or the new."""
-    partial = file.with_name(f"{file.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(file)
+    with writing(file) as partial:
+        partial.write_bytes(content)
 
 
 class Clock:

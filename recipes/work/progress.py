@@ -11,5 +11,15 @@ def part_of(progress: Progress, index: int, count: int) -> Progress:
     return lambda what, done: progress(what, (index + done) / count)
 
 
+def stretch(progress: Progress, begin: float, end: float) -> Progress:
+    """The progress of a part that takes work from the fraction `begin` of all to the fraction `end`."""
+    return lambda what, done: progress(what, begin + (end - begin) * done)
+
+
+def renamed(progress: Progress, name: str) -> Progress:
+    """The same progress, with `name` for whatever is being done."""
+    return lambda _, done: progress(name, done)
+
+
 def silent(what: str, done: float) -> None:
     """Tells nobody."""

@@ -4,7 +4,8 @@ import pytest
 
 from paretoserve.demo.run import DEV_EXAMPLES, FEW_LAYERS, LAYERS, TRAIN_STEPS
 from paretoserve.demo.task import Example, examples
-from paretoserve.demo.training import BATCH, evaluate, train, train_tokenizer
+from paretoserve.demo.training import BATCH, PIECES, evaluate, train
+from recipes.data.wordpieces import learn_word_pieces
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def test_the_dense_model_learns_the_task_and_one_layer_cannot(
     data: tuple[list[Example], list[Example]], tmp_path: Path
 ) -> None:
     train_examples, dev_examples = data
-    tokenizer = train_tokenizer([example.text for example in train_examples[:3000]])
+    tokenizer = learn_word_pieces([example.text for example in train_examples[:3000]], PIECES)
 
     def accuracy(layers: int) -> float:
         model = train(tokenizer, train_examples, layers, tmp_path / str(layers), lambda what, part: None)

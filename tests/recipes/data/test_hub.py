@@ -5,8 +5,8 @@ import pytest
 
 from handlers.tasks.text_classification import TextClassification
 from model_store.errors import DataError
-from model_store.rows import Row
-from recipes.data.rows import load_data
+from model_store.rows import Row, TargetColumn
+from recipes.data.rows import load_data, read_texts
 
 Loaded = dict[str, Any]
 
@@ -45,6 +45,17 @@ def test_classes_of_other_names_match_by_index(hub: Loaded) -> None:
         row.target
         for row in load_data("org/films:en", TextClassification(("LABEL_0", "LABEL_1")).target).evaluation.rows
     ] == [1, 0]
+
+
+def test_the_data_sets_own_names_are_taken_where_they_are_asked_for(hub: Loaded) -> None:
+    hub["test"] = rows([1, 0], ["bad", "good"])
+    target = TargetColumn("label", ("label",), str, classes=None)
+    assert [row.target for row in load_data("org/films:en", target).evaluation.rows] == ["good", "bad"]
+
+
+def test_texts_are_read_whatever_the_labels(hub: Loaded) -> None:
+    hub["test"] = rows([1, -1], ["bad", "good"])
+    assert read_texts("org/films:en") == (("a", None), ("a", None))
 
 
 def test_a_split_without_labels_is_refused(hub: Loaded) -> None:

@@ -81,6 +81,16 @@ def test_the_state_of_another_training_is_refused(tmp_path: Path) -> None:
         trained(tmp_path, TrainingSettings(steps=13, learning_rate=0.05))
 
 
+def test_a_training_that_diverges_is_told(tmp_path: Path) -> None:
+    def diverging(network: nn.Sequential, batch: Tensor) -> Tensor:
+        return loss_of(network, batch) * float("nan")
+
+    with pytest.raises(
+        RecipeError, match="The loss is nan at step 0: the training diverged; give a lower learning rate"
+    ):
+        train(model(), batch_of, diverging, SETTINGS, tmp_path, lambda what, done: None)
+
+
 def test_random_numbers_of_others_are_left_alone(tmp_path: Path) -> None:
     before = torch.get_rng_state()
     trained(tmp_path)

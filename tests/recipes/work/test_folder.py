@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from recipes.work import folder
-from recipes.work.folder import Clock, fingerprint, write_whole
+from recipes.work.folder import Clock, fingerprint, write_whole, writing
 from recipes.work.progress import part_of
 
 
@@ -26,6 +26,13 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     write_whole(tmp_path / "file", b"old")
     write_whole(tmp_path / "file", b"new")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"new"]
+
+
+def test_what_cannot_be_written_whole_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    write_whole(tmp_path / "file", b"old")
+    with pytest.raises(FileNotFoundError), writing(tmp_path / "file") as partial:
+        partial.write_bytes((tmp_path / "missing").read_bytes())
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
 
 
 def test_a_fingerprint_tells_contents_apart() -> None:

@@ -1,0 +1,21 @@
+"""Ctrl-C in the middle of work that can be gone on with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from paretoserve.terminal.progress import errors
+
+# As a shell reports a command that SIGINT ended.
+_STOPPED = 130
+
+
+@contextmanager
+def can_go_on() -> Iterator[None]:
+    """Ctrl-C ends the command with a sentence that says how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as exc:
+        errors.print("Stopped; the same command goes on from what was kept, a minute ago at most.")
+        raise typer.Exit(_STOPPED) from exc
