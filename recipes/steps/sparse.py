@@ -29,6 +29,9 @@ PRUNED_AT = 2 / 3
 # So often weights are pruned on the way.
 PRUNINGS = 50
 
+# In percent: a share is met to the block only.
+_ROUNDING = 0.05
+
 # Weights of a block, by the word of a recipe.
 BLOCK_SIZES = {"global": 1, "block4": 4}
 
@@ -59,7 +62,7 @@ class Sparse:
 
     def _check(self, weights: Sequence[Tensor], size: int) -> None:
         found = 100 * zero_share(weights)
-        if found > self.percent:
+        if found > self.percent + _ROUNDING:
             raise RecipeError(
                 f"sparse:{self.percent:g} leaves more weights than the checkpoint has: {found:.1f} % of those of its "
                 f"layers are zero already; give a percentage above that, up to 99."

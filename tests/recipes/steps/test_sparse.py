@@ -83,6 +83,13 @@ def test_a_checkpoint_that_is_sparser_already_is_refused(given: StepInput, tmp_p
     assert not again.work.exists()
 
 
+def test_what_is_as_sparse_as_it_is_to_be_is_trained_on(given: StepInput, tmp_path: Path) -> None:
+    step = Sparse(62.51, "block4", 0.1)
+    again = replace(given, checkpoint=step.run(given), work=tmp_path / "second")
+    again.work.mkdir()
+    assert zero_share(weights_of(step.run(again))) == pytest.approx(0.6251, abs=1e-4)
+
+
 def test_blocks_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     given = step_input(tmp_path, tiny_shape(units=(64, 62)))
     with pytest.raises(RecipeError, match="multiples of 4, and one of the checkpoint is 62 wide; write sparse:80, "):
