@@ -1,8 +1,8 @@
 """Prune the weights of the layers to zeros, little by little, while the others learn to do without them.
 
-Gradual magnitude pruning: Zhu and Gupta 2017, arXiv:1710.01878. That it suffices for BERT if it is done with
-distillation and a high learning rate: Kurtic and Alistarh 2022, arXiv:2210.06384. Blocks of four weights, and which
-matrices are pruned: Kurtic et al. 2022 (oBERT), arXiv:2203.07259.
+The schedule: Zhu and Gupta 2017, arXiv:1710.01878. That pruning little by little suffices for BERT, with distillation
+and enough learning rate: Kurtic and Alistarh 2022, arXiv:2210.06384. Which matrices are pruned, and blocks of four
+weights: Kurtic et al. 2022 (oBERT), arXiv:2203.07259.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,10 @@ from model_store.errors import RecipeError
 from networks.checkpoint import load_checkpoint, save_checkpoint
 from networks.encoder.modules import PackedEncoder
 from recipes.steps.base import StepInput, parameter, word
-from recipes.steps.masks import KeptZeros, magnitudes, prunable, prune, zero_share
+from recipes.steps.masks import KeptZeros, prunable, prune, zero_share
 from recipes.steps.recovery import Recovery, lesson_of, recover_with
+from recipes.steps.saliency import saliencies
+from recipes.training.batches import RowBatches
 from recipes.training.loop import Hooks
 from recipes.work.progress import part_of
 
@@ -26,8 +28,8 @@ LEARNING_RATE = 1e-4
 # Of all steps: from here on the zeros stay where they are, and the rest recovers.
 PRUNED_AT = 2 / 3
 
-# So often weights are pruned on the way.
-PRUNINGS = 50
+# So often weights are pruned on the way, by what they matter for the answers to the texts of so many batches.
+PRUNINGS, ASKED_BATCHES = 40, 8
 
 # In percent: a share is met to the block only.
 _ROUNDING = 0.05
@@ -56,7 +58,7 @@ class Sparse:
         lesson = lesson_of(given, part_of(given.report, 0, 10), how.batch)
         through = round(PRUNED_AT * lesson.steps(how.passes))
         schedule = Schedule(zero_share(weights, size), self.percent / 100, through)
-        recover_with(encoder, lesson, given, how, pruning(weights, size, schedule))
+        recover_with(encoder, lesson, given, how, pruning(encoder, lesson.batches, size, schedule))
         save_checkpoint(encoder, given.work / "sparse")
         return given.work / "sparse"
 
@@ -64,8 +66,8 @@ class Sparse:
         found = 100 * zero_share(weights)
         if found > self.percent + _ROUNDING:
             raise RecipeError(
-                f"sparse:{self.percent:g} leaves more weights than the checkpoint has: {found:.1f} % of those of its "
-                f"layers are zero already; give a percentage above that, up to 99."
+                f"sparse:{self.percent:g} asks for fewer zeros than the checkpoint has: {found:.1f} % of the weights "
+                "of its layers are zero already; give a percentage above that, up to 99."
             )
         odd = [weight.shape[1] for weight in weights if weight.shape[1] % size]
         if odd:
@@ -95,8 +97,9 @@ class Schedule:
         return self.target + (self.start - self.target) * ahead**3
 
 
-def pruning(weights: Sequence[Tensor], size: int, schedule: Schedule) -> Hooks[PackedEncoder]:
-    """What prunes `weights` on the way of a training, which changes them in place."""
+def pruning(encoder: PackedEncoder, batches: RowBatches, size: int, schedule: Schedule) -> Hooks[PackedEncoder]:
+    """What prunes `encoder` on the way of a training on `batches`."""
+    weights = prunable(encoder)
     zeros = KeptZeros(weights, size)
 
     def before_step(step: int) -> None:
@@ -105,6 +108,8 @@ def pruning(weights: Sequence[Tensor], size: int, schedule: Schedule) -> Hooks[P
     def after_step(step: int) -> None:
         zeros.after_step()
         if schedule.is_due(step + 1):
-            prune(weights, magnitudes(weights, size), schedule.share_after(step + 1), size)
+            asked = (batches(step + 1 + i) for i in range(ASKED_BATCHES))
+            scores = saliencies(encoder, weights, asked, batches.seed + step, size)
+            prune(weights, scores, schedule.share_after(step + 1), size)
 
     return Hooks(before_step, after_step)

@@ -12,7 +12,7 @@ from recipes.run import RecipeInput, run_recipe
 from recipes.steps.base import StepInput
 from recipes.steps.catalogue import STEPS
 from recipes.steps.masks import prunable, zero_share
-from recipes.steps.sparse import BLOCK_SIZES, Schedule, Sparse
+from recipes.steps.sparse import BLOCK_SIZES, PRUNINGS, Schedule, Sparse
 from recipes.work.progress import silent
 from tests.recipes.steps.given import TRAIN, never, step_input
 from tests.tiny import tiny_checkpoint, tiny_shape
@@ -58,7 +58,7 @@ def test_zeros_rise_with_the_third_power_and_reach_their_target_in_time() -> Non
     assert [shares[0], shares[500]] == pytest.approx([0.1, 0.9 - 0.8 / 8])
     assert shares[1000:] == [0.9] * 200
     due = [steps for steps in range(1, 1200) if schedule.is_due(steps)]
-    assert due == list(range(20, 1001, 20))
+    assert due == list(range(1000 // PRUNINGS, 1001, 1000 // PRUNINGS))
 
 
 @pytest.mark.parametrize("through", [1, 7, 101])
@@ -78,7 +78,7 @@ def test_a_sparse_checkpoint_becomes_sparser_and_keeps_its_zeros(given: StepInpu
 def test_a_checkpoint_that_is_sparser_already_is_refused(given: StepInput, tmp_path: Path) -> None:
     first = Sparse(80, "global", 0.1).run(given)
     again = replace(given, checkpoint=first, work=tmp_path / "second")
-    with pytest.raises(RecipeError, match=r"^sparse:50 leaves more weights .*: 80\.0 % .*; give a percentage above"):
+    with pytest.raises(RecipeError, match=r"^sparse:50 asks for fewer zeros .*: 80\.0 % .*; give a percentage above"):
         Sparse(50).run(again)
     assert not again.work.exists()
 
