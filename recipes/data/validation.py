@@ -13,11 +13,16 @@ def split_off_validation(train: Split, seed: int) -> tuple[Split, Split]:
     """What remains of `train`, and the rows split off it; the same for the same seed, both in the order of `train`.
 
     Raises:
-        DataError: there are fewer than two rows.
+        DataError: there are fewer than two rows, or all have the same label.
     """
     count = len(train.rows)
     if count < 2:
         raise DataError(f"The train split of {train.dataset!r} has {count} rows; give at least two to train on.")
+    if len({row.target for row in train.rows}) < 2:
+        raise DataError(
+            f"All rows of the train split of {train.dataset!r} have the same label; give rows of two labels at least "
+            "to train on."
+        )
     size = min(max(1, round(SHARE * count)), MOST_ROWS)
     chosen = set(random.Random(seed).sample(range(count), size))  # noqa: S311  a split needs no secrets
     kept = tuple(row for i, row in enumerate(train.rows) if i not in chosen)

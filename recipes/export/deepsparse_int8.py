@@ -16,6 +16,9 @@ from recipes.export.onnx_int8 import GraphRewriter, Range, encoder_linears, obse
 # All that a signed byte holds: without VNNI the engine multiplies in more than bytes, so that nothing saturates.
 _LARGEST_WEIGHT = 127
 
+# Of a bias, which is added as an integer: half of what 32 bits hold, so that the sum has room.
+_LARGEST_BIAS = 2**30
+
 # Unsigned bytes stand for signed ones this much higher.
 _WEIGHT_ZERO = 128
 
@@ -42,8 +45,11 @@ class _Quantizer(GraphRewriter):
     def add_linear(self, product: NodeProto, biased: NodeProto) -> None:
         """The product with a weight and the addition of a bias, in integers."""
         name, (source, weight), bias = product.name, product.input, biased.input[1]
-        values, weight_scales = rounded(self._take(weight), axis=1, largest_weight=_LARGEST_WEIGHT)
-        scales = self._ranges[source].scale * weight_scales.ravel()
+        scale, biases = self._ranges[source].scale, self._take(bias)
+        # A unit whose weights are all pruned still has its bias, which would not fit into an integer of their scale.
+        least = np.abs(biases) * np.float32(_LARGEST_WEIGHT / _LARGEST_BIAS) / scale
+        values, weight_scales = rounded(self._take(weight), 1, _LARGEST_WEIGHT, least)
+        scales = scale * weight_scales.ravel()
         product_i32 = self._op(
             "MatMulInteger",
             f"{name}.i32",
@@ -52,7 +58,7 @@ class _Quantizer(GraphRewriter):
             f"{source}.zero",
             self._constant(f"{weight}.zero", np.array(_WEIGHT_ZERO, np.uint8)),
         )
-        bias_i32 = self._constant(f"{bias}.i32", np.rint(self._take(bias) / scales).astype(np.int32))
+        bias_i32 = self._constant(f"{bias}.i32", np.rint(biases / scales).astype(np.int32))
         total = self._op("Add", f"{name}.total.i32", product_i32, bias_i32)
         total = self._op("Cast", f"{name}.total", total, to=TensorProto.FLOAT)
         self._op("Mul", biased.output[0], total, self._constant(f"{name}.scale", scales))

@@ -98,9 +98,14 @@ def observed_ranges(graph: ModelProto, tensors: list[str], inputs: Iterable[Pack
 LARGEST_WEIGHT = 63
 
 
-def rounded(weight: Floats, axis: int, largest_weight: int = LARGEST_WEIGHT) -> tuple[NDArray[np.int8], Floats]:
-    """`weight` (a matrix) as signed bytes, and the scales, one per index of `axis`."""
-    largest = np.abs(weight).max(axis=1 - axis, keepdims=True)
+def rounded(
+    weight: Floats, axis: int, largest_weight: int = LARGEST_WEIGHT, least: Floats | float = 0.0
+) -> tuple[NDArray[np.int8], Floats]:
+    """`weight` (a matrix) as signed bytes, and the scales, one per index of `axis`.
+
+    The largest byte stands for `least` at least, a number or one per index.
+    """
+    largest = np.maximum(np.abs(weight).max(axis=1 - axis, keepdims=True), least)
     scales = np.maximum(largest, _SMALLEST).astype(np.float32) / np.float32(largest_weight)
     return np.rint(weight / scales).astype(np.int8), scales
 

@@ -1,7 +1,11 @@
 """The steps that a recipe may be made of, by the name that it spells them with."""
 
 from recipes.steps.base import Step
+from recipes.steps.layers import Layers
+from recipes.steps.sparse import Sparse
 
 STEPS: dict[str, type[Step]] = {
     # One line each, in the order of their names.
+    Layers.name: Layers,
+    Sparse.name: Sparse,
 }

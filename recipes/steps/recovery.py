@@ -54,7 +54,17 @@ def recover(
 
     Returns the scores on the rows to choose by. The state is kept in the step's folder.
     """
-    lesson = lesson_of(given, stretch(given.report, 0.0, 0.1), how.batch)
+    return recover_with(encoder, lesson_of(given, stretch(given.report, 0.0, 0.1), how.batch), given, how, hooks)
+
+
+def recover_with(
+    encoder: PackedEncoder,
+    lesson: Lesson,
+    given: StepInput,
+    how: Recovery,
+    hooks: Hooks[PackedEncoder] | None = None,
+) -> list[CurvePoint]:
+    """The same with a lesson that the step made by `lesson_of`, of batches as large as `how` says."""
     steps = lesson.steps(how.passes)
     settings = TrainingSettings(steps, how.learning_rate, seed=given.seed, bf16=has_fast_bf16())
     every = max(1, lesson.batches.per_pass // CHECKS_PER_PASS)

@@ -29,3 +29,9 @@ def test_of_many_rows_no_more_are_taken_than_tell_an_accuracy() -> None:
 def test_a_single_row_cannot_be_split() -> None:
     with pytest.raises(DataError, match="has 1 rows; give at least two"):
         split_off_validation(train(1), seed=0)
+
+
+def test_rows_of_one_label_are_refused() -> None:
+    rows = tuple(Row(str(i), None, 1) for i in range(20))
+    with pytest.raises(DataError, match="All rows of the train split of 'films' have the same label; give rows"):
+        split_off_validation(Split("films", "train", rows), seed=0)

@@ -16,6 +16,9 @@ from tests.tiny import TEXTS, tiny_checkpoint
 
 CASES: tuple[str, ...] = (
     # Quick on a tiny checkpoint.
+    "layers:1:3",
+    "sparse:80:global:3",
+    "sparse:70:block4:3",
 )
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.parametrize("recipe", CASES)]
