@@ -50,7 +50,7 @@ def front_chart(points: Sequence[Point], pick: Point, dense: Dense, rule: str, c
         for axes, place in ((left, 100.0), (right, 1000 * dense.latency_s)):
             axes.plot(place, 100 * dense.error, "D", color=INK, markersize=7, label="dense")
             axes.set_xlim(left=0)
-        errors = [100 * one.error for one in (*points, dense)]
+        errors = [100 * dense.error, *(100 * one.error for one in points)]
         left.set_ylim(min(errors) - 1, min(max(errors), 100 * chance) + 1)
         left.set(xlabel="encoder parameters, % of dense", ylabel="error on the validation part, %")
         right.set_xlabel("latency by the table, ms a text")

@@ -55,8 +55,8 @@ def test_a_prefix_computes_what_masking_and_what_slicing_compute(
 
 
 def test_only_what_a_prefix_holds_is_trained_by_it(encoder: PackedEncoder, inputs: dict[str, Tensor]) -> None:
-    prefix_logits(encoder, (LayerPrefix(0, 1, 24), LayerPrefix(2, 2, 64)), inputs).sum().backward()
     weights = dict(encoder.named_parameters())
+    prefix_logits(encoder, (LayerPrefix(0, 1, 24), LayerPrefix(2, 2, 64)), inputs).sum().backward()  # type: ignore[no-untyped-call]
     columns = weights[f"{LAYERS}0.attention.output.dense.weight"].grad
     rows = weights[f"{LAYERS}0.intermediate.dense.weight"].grad
     assert columns is not None

@@ -73,8 +73,8 @@ def test_the_layer_that_changes_nothing_is_dropped_first(checkpoint: Path, encod
     with torch.no_grad():
         for layer, strength in ((0, 3.0), (1, 0.0), (2, 9.0)):
             for part in ("attention.output", "output"):
-                weights[f"{LAYERS}{layer}.{part}.dense.weight"] *= strength
-                weights[f"{LAYERS}{layer}.{part}.dense.bias"] *= strength
+                weights[f"{LAYERS}{layer}.{part}.dense.weight"].mul_(strength)
+                weights[f"{LAYERS}{layer}.{part}.dense.bias"].mul_(strength)
     found = drop_order(encoder, Evaluation.of(load_tokenizer(checkpoint / "tokenizer.json", 64), ROWS))
     assert sorted(found) == [0, 1, 2]
     assert found[0] == 1
