@@ -1,7 +1,7 @@
 """The steps that a recipe may be made of, by the name that it spells them with."""
 
 from recipes.steps.base import Step
-from recipes.steps.nas.step import Nas
+from recipes.steps.nas_step import Nas
 
 STEPS: dict[str, type[Step]] = {
     # One line each, in the order of their names.

@@ -7,7 +7,7 @@ import pytest
 from model_store.errors import RecipeError
 from recipes.grammar import Recipe, Steps, parse_recipe
 from recipes.steps.base import StepInput, parameter, word
-from recipes.steps.nas.step import Nas
+from recipes.steps.nas_step import Nas
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,8 @@ def test_one_recipe_has_one_text_and_one_name(text: str, canonical: str, name: s
         ("layer:3+int8", "no 'layer', perhaps 'layers' is meant"),
         (
             "quux",
-            "no 'quux'; accepted are .*sparse:PERCENT.:BLOCK., search.:PICK., nas:PICK.*, and at the end one of dense, bf16, "
-            "int8",
+            "no 'quux'; accepted are .*sparse:PERCENT.:BLOCK., search.:PICK., nas:PICK.*, and at the end one of dense, "
+            "bf16, int8",
         ),
         ("layers:99", "gives layers '99' as count, which must be a whole number from 1 to 48"),
         ("layers:2.5", "gives layers '2.5' as count"),

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -20,6 +21,15 @@ from recipes.training.batches import RowBatch
 from recipes.training.device import device_of
 from recipes.training.distillation import Distillation
 from recipes.training.evaluation import Evaluation
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """What was found of the checkpoint before: `error` is its share of wrong answers on the rows to choose by, and
+    `chance` the share of one who always gives the most frequent label there."""
+
+    drop_order: tuple[int, ...]
+    error: float
+    chance: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ import msgspec
 
 from recipes.steps.nas.chart import front_chart
 from recipes.steps.nas.hypervolume import front, hypervolumes
+from recipes.steps.nas.importance import Origin
 from recipes.steps.nas.latency import LatencyTable
 from recipes.steps.nas.picks import Dense
 from recipes.steps.nas.search import LADDER, POPULATION, SAMPLERS, Point
-from recipes.steps.nas.supernet import Origin
 from recipes.training.state import CurvePoint
 from recipes.work.folder import write_whole
 

@@ -1,17 +1,13 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 from model_store.rows import Row, Split
 from networks.checkpoint import load_checkpoint
-from networks.encoder.prefix import prefix_logits, shared_prefix
+from networks.encoder.prefix import shared_prefix
+from recipes.steps import nas_supernet as supernet
 from recipes.steps.base import StepInput
-from recipes.steps.nas import supernet
-from recipes.steps.nas.space import Space
-from recipes.steps.nas.supernet import Sandwich, sandwich_loss, trained_supernet
-from recipes.steps.recovery import lesson_of
-from recipes.training.distillation import Distillation
+from recipes.steps.nas_supernet import Sandwich, trained_supernet
 from recipes.work.progress import silent
 from tests.tiny import TEXTS, tiny_checkpoint, tiny_shape
 
@@ -62,25 +58,3 @@ def test_it_is_trained_once_for_all_who_ask(given: StepInput, monkeypatch: pytes
     assert not (first.folder / "training.safetensors").exists()
     with pytest.raises(AssertionError, match="already"):
         trained_supernet(given, Sandwich(passes=2))
-
-
-def test_the_loss_is_of_the_whole_the_smallest_and_those_drawn(given: StepInput) -> None:
-    encoder, lesson = load_checkpoint(given.checkpoint), lesson_of(given, silent, 6, Distillation(0.5, 2.0))
-    space, batch = Space(encoder.shape, (1, 0, 2)), lesson.batches(0)
-    found = sandwich_loss(encoder, batch, lesson, space, drawn=0)
-    logits = encoder(**batch.inputs)
-    small = prefix_logits(encoder, space.smallest, batch.inputs)
-    of_small = lesson.distillation.loss(small, batch.targets, logits.detach())
-    torch.testing.assert_close(found, (lesson.loss(encoder, batch) + of_small) / 2)
-
-
-def test_those_drawn_depend_on_torchs_random_numbers_alone(given: StepInput) -> None:
-    encoder, lesson = load_checkpoint(given.checkpoint), lesson_of(given, silent, 6)
-    space, batch = Space(encoder.shape, (1, 0, 2)), lesson.batches(0)
-
-    def loss(seed: int) -> float:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return sandwich_loss(encoder, batch, lesson, space, drawn=2).item()
-
-    assert loss(1) == loss(1) != loss(2)

@@ -1,9 +1,4 @@
-"""One encoder whose weights are those of all its sub-networks: trained so that each of them answers well.
-
-The sandwich rule with in-place distillation (Yu and Huang 2019, arXiv:1903.05134; for encoders Klein et al. 2024,
-arXiv:2405.02267): of every batch learn the whole, the smallest and some drawn at random. The whole learns from the
-teacher, the others from the whole.
-"""
+"""One encoder whose weights are those of all its sub-networks: trained once, and kept for all steps that search it."""
 
 import random
 import shutil
@@ -11,23 +6,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import msgspec
-import torch
 from torch import Tensor
 
 from model_store.manifest import TOKENIZER_FILE, sha256_of
 from model_store.rows import Row
 from networks.checkpoint import load_checkpoint, save_checkpoint
 from networks.encoder.modules import PackedEncoder
-from networks.encoder.prefix import prefix_logits, shared_prefix
+from networks.encoder.prefix import shared_prefix
 from recipes.data.tokens import load_tokenizer
 from recipes.steps.base import StepInput
-from recipes.steps.nas.importance import drop_order, importance_of, in_order
+from recipes.steps.nas.importance import Origin, drop_order, importance_of, in_order
+from recipes.steps.nas.sandwich import sandwich_loss
 from recipes.steps.nas.space import Space
 from recipes.steps.recovery import lesson_of
 from recipes.training.batches import RowBatch, RowBatches
-from recipes.training.device import device_of, has_fast_bf16, training_device
+from recipes.training.device import has_fast_bf16, training_device
 from recipes.training.evaluation import Evaluation
-from recipes.training.lesson import Lesson
 from recipes.training.loop import Checks, Hooks, TrainingSettings, train
 from recipes.training.state import CurvePoint
 from recipes.work.folder import fingerprint, write_whole
@@ -50,15 +44,6 @@ class Sandwich:
     learning_rate: float = 5e-5
     batch: int = 32
     drawn: int = 2
-
-
-class Origin(msgspec.Struct, frozen=True):
-    """What was found of the checkpoint before: `error` is its share of wrong answers on the rows to choose by, and
-    `chance` the share of one who always gives the most frequent label there."""
-
-    drop_order: tuple[int, ...]
-    error: float
-    chance: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,19 +127,6 @@ def _train(given: StepInput, how: Sandwich, folder: Path, space: Space) -> list[
     save_checkpoint(encoder, folder / "supernet")
     shutil.copyfile(given.tokenizer, folder / "supernet" / TOKENIZER_FILE)
     return curve
-
-
-def sandwich_loss(whole: PackedEncoder, batch: RowBatch, lesson: Lesson, space: Space, drawn: int) -> Tensor:
-    """The mean loss of the whole, the smallest and `drawn` others, one of each range of sizes."""
-    given = batch.to(device_of(whole))
-    logits = whole(**given.inputs)
-    losses, target = [lesson.loss_of_logits(logits, given)], logits.detach().float()
-    dice = torch.rand(drawn, space.numbers).tolist()
-    others = [space.drawn(numbers, i / drawn, (i + 1) / drawn) for i, numbers in enumerate(dice)]
-    for one in (space.smallest, *others):
-        answers = prefix_logits(whole, one, given.inputs)
-        losses.append(lesson.distillation.loss(answers.float(), given.targets, target))
-    return torch.stack(losses).mean()
 
 
 def _some(rows: tuple[Row, ...], count: int, seed: int) -> tuple[Row, ...]:

@@ -3,6 +3,7 @@ import json
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,12 +12,12 @@ from networks.checkpoint import load_checkpoint
 from networks.config import read_shape
 from networks.encoder.counts import encoder_parameters
 from networks.encoder.shape import EncoderShape
-from recipes.steps import recovery
+from recipes.steps import nas_run as nas
 from recipes.steps.base import StepInput
-from recipes.steps.nas import run as nas
 from recipes.steps.nas import search
-from recipes.steps.nas.step import Nas
-from recipes.training.loop import TrainingSettings
+from recipes.steps.nas_step import Nas
+from recipes.training.loop import train
+from recipes.training.state import CurvePoint
 from recipes.work.progress import silent
 from tests.tiny import TEXTS, tiny_checkpoint, tiny_shape
 
@@ -79,16 +80,15 @@ def test_the_pick_is_cut_out_and_reported_on(given: StepInput) -> None:
 
 def test_another_pick_shares_all_but_its_recovery(given: StepInput, monkeypatch: pytest.MonkeyPatch) -> None:
     Nas("parameters<=60%", passes=1.0, recovery=1.0, evaluations=5).run(given)
-    trained = []
+    trained: list[int] = []
 
-    def counted(*arguments: object, **options: object) -> object:
-        trained.append([one.steps for one in arguments if isinstance(one, TrainingSettings)])
-        return train(*arguments, **options)  # type: ignore[arg-type]
+    def counted(*given: Any) -> list[CurvePoint]:
+        trained.append(given[3].steps)
+        return train(*given)
 
-    train = recovery.train
-    monkeypatch.setattr(recovery, "train", counted)
-    monkeypatch.setattr("recipes.steps.nas.supernet.train", counted)
+    monkeypatch.setattr("recipes.steps.recovery.train", counted)
+    monkeypatch.setattr("recipes.steps.nas_supernet.train", counted)
     other = replace(given, work=given.work / "other", latency_s=asked_again)
     done = nas.search_and_cut(other, nas.Order("latency<=80%", passes=1.0, recovery=2.0, evaluations=5, seeds=1))
     assert latency_s(load_checkpoint(done).shape) <= 0.8 * latency_s(read_shape(given.checkpoint))
-    assert trained == [[2]], "one recovery of two passes"
+    assert trained == [2], "one recovery of two passes"

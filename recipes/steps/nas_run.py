@@ -13,7 +13,7 @@ from recipes.steps.nas.latency import LatencyTable, measured_table
 from recipes.steps.nas.picks import Dense, picked
 from recipes.steps.nas.report import Findings, write_report
 from recipes.steps.nas.search import Point, Search
-from recipes.steps.nas.supernet import Sandwich, Supernet, choosing_rows, trained_supernet
+from recipes.steps.nas_supernet import Sandwich, Supernet, choosing_rows, trained_supernet
 from recipes.steps.recovery import Recovery, recover
 from recipes.work.folder import fingerprint
 
@@ -22,7 +22,7 @@ RECOVERY_RATE = 5e-5
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked for, as `recipes.steps.nas.step.Nas` says."""
+    """What is asked for, as `recipes.steps.nas_step.Nas` says."""
 
     pick: str
     passes: float

@@ -24,6 +24,6 @@ class Nas:
 
     def run(self, given: StepInput) -> Path:
         # The search brings Optuna and matplotlib along, which only this step needs.
-        from recipes.steps.nas.run import Order, search_and_cut
+        from recipes.steps.nas_run import Order, search_and_cut
 
         return search_and_cut(given, Order(self.pick, self.passes, self.recovery, self.evaluations, self.seeds))
