@@ -134,7 +134,7 @@ def _steps(recipe: Recipe, given: RecipeInput, report: Progress) -> tuple[Path, 
     )
     checkpoint, lineage = run_steps(recipe.steps, chain)
     if (reports := checkpoint / REPORT_FOLDER).is_dir():
-        shutil.copytree(reports, given.out_dir / REPORT_FOLDER)
+        shutil.copytree(reports, given.out_dir / REPORT_FOLDER, dirs_exist_ok=True)
     return checkpoint, lineage
 
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -63,10 +64,12 @@ def judged(judge: Judge, jobs: int) -> Iterator[Errors]:
                     "A process that evaluates sub-networks ended; give fewer --jobs if memory is short, and run the "
                     "command again: it goes on where it was."
                 ) from exc
-            idle.put(connection)
+            finally:
+                idle.put(connection)
             return error
 
-        pool = running.enter_context(ThreadPoolExecutor(jobs))
+        pool = ThreadPoolExecutor(jobs)
+        running.callback(pool.shutdown, cancel_futures=True)
         yield lambda asked: pool.map(ask, asked)
 
 
@@ -90,6 +93,8 @@ def _process(judge: Judge, jobs: int) -> Iterator[Connection]:
 
 
 def _answer(connection: Connection, judge: Judge, jobs: int) -> None:
+    # Ctrl-C reaches this process too, which ends when the other does.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // jobs))
     error = judge.opened()
     while True:
