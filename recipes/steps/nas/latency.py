@@ -12,11 +12,12 @@ import msgspec
 import numpy as np
 
 from networks.encoder.shape import EncoderShape
+from recipes.steps.nas.space import SIZES
 from recipes.work.folder import write_whole
 from recipes.work.progress import Progress
 
 # Of all heads and units of the widest layer; what lies between is interpolated.
-HEAD_SHARES, UNIT_SHARES = (0.0, 0.5, 1.0), (0.0, 1 / 3, 1.0)
+HEAD_SHARES, UNIT_SHARES = (0.0, 0.5, 1.0), (1 / SIZES, 1 / 3, 1.0)
 
 Latency = Callable[[EncoderShape], float]
 
