@@ -38,7 +38,7 @@ class Recipe:
     @property
     def name(self) -> str:
         """What a variant made by it is called; a name for a folder."""
-        return "-".join(re.sub(r"[^a-z0-9.]+", "-", part) for part in self._parts())
+        return "-".join(re.sub(r"[^a-z0-9.]+", "-", part).strip("-") for part in self._parts())
 
     def _parts(self) -> list[str]:
         (precision,) = (word for word, one in PRECISIONS.items() if one == self.precision)

@@ -1,5 +1,6 @@
 """A recipe done: its steps, and the artifacts of what they end in."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from recipes.export.base import BuiltArtifact
 from recipes.export.catalogue import DEFAULT_BACKENDS
 from recipes.export.variant import Exported, ExportInput, export
 from recipes.grammar import Recipe
-from recipes.steps.chain import ChainInput, run_steps
+from recipes.steps.chain import REPORT_FOLDER, ChainInput, run_steps
 from recipes.work.progress import Progress, part_of
 
 # So many show how the lengths of texts are spread.
@@ -26,7 +27,8 @@ class RecipeInput:
     """`checkpoint` and `out_dir` exist. `work` is where steps keep what survives a kill; recipes may share it.
 
     Artifacts are written for as many of `backends` as write the precision; `latency_s` measures on the first of them.
-    Without a train split, quantization is refused unless `calibrate_on_evaluation` is set, and so are steps.
+    A step may evaluate in `jobs` processes at once. Without a train split, quantization is refused unless
+    `calibrate_on_evaluation` is set, and so are steps.
     """
 
     checkpoint: Path
@@ -37,6 +39,7 @@ class RecipeInput:
     report: Progress
     max_tokens: int = 128
     seed: int = 0
+    jobs: int = 1
     backends: tuple[str, ...] = DEFAULT_BACKENDS
     calibrate_on_evaluation: bool = False
 
@@ -127,8 +130,12 @@ def _steps(recipe: Recipe, given: RecipeInput, report: Progress) -> tuple[Path, 
         target=f"{recipe.precision}@{given.backends[0]}",
         latency_s=given.latency_s,
         report=report,
+        jobs=given.jobs,
     )
-    return run_steps(recipe.steps, chain)
+    checkpoint, lineage = run_steps(recipe.steps, chain)
+    if (reports := checkpoint / REPORT_FOLDER).is_dir():
+        shutil.copytree(reports, given.out_dir / REPORT_FOLDER, dirs_exist_ok=True)
+    return checkpoint, lineage
 
 
 def _texts(data: Data) -> tuple[Text, ...]:

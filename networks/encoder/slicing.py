@@ -14,6 +14,9 @@ from networks.encoder.shape import EncoderShape
 
 LAYERS = "bert.encoder.layer."
 
+Places = Tensor | slice
+"""Some of the rows or columns of a matrix: their numbers, int64, or a slice, which makes views and no copies."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeptLayer:
@@ -37,15 +40,26 @@ def sliced(encoder: PackedEncoder, kept: Sequence[KeptLayer]) -> PackedEncoder:
     """
     assert all(one.heads and one.units for one in kept), "this is a bug: a layer needs a head and a unit"
     heads, units = tuple(len(one.heads) for one in kept), tuple(len(one.units) for one in kept)
-    small = PackedEncoder(replace(encoder.shape, heads=heads, units=units)).to(encoder.classifier.weight.device)
-    weights = encoder.state_dict()
-    kept_weights = {name: weight for name, weight in weights.items() if not name.startswith(LAYERS)}
-    for place, one in enumerate(kept):
-        old, new = f"{LAYERS}{one.layer}.", f"{LAYERS}{place}."
-        layer = {name.removeprefix(old): weight for name, weight in weights.items() if name.startswith(old)}
-        kept_weights |= {new + name: weight for name, weight in _cut(layer, one, encoder.shape.head_size).items()}
-    small.load_state_dict(kept_weights)
+    device, size = encoder.classifier.weight.device, encoder.shape.head_size
+    small = PackedEncoder(replace(encoder.shape, heads=heads, units=units)).to(device)
+    places = [
+        (one.layer, head_columns(one.heads, size).to(device), torch.tensor(one.units, device=device)) for one in kept
+    ]
+    small.load_state_dict(cut_weights(encoder.state_dict(), places))
     return small.train(encoder.training)
+
+
+def cut_weights(weights: Weights, kept: Sequence[tuple[int, Places, Places]]) -> Weights:
+    """The weights of an encoder of some layers alone, under the names that they have there.
+
+    For each layer: its number, and which columns of the attention and which units of it remain.
+    """
+    found = {name: weight for name, weight in weights.items() if not name.startswith(LAYERS)}
+    for place, (layer, columns, units) in enumerate(kept):
+        old, new = f"{LAYERS}{layer}.", f"{LAYERS}{place}."
+        whole = {name.removeprefix(old): weight for name, weight in weights.items() if name.startswith(old)}
+        found |= {new + name: weight for name, weight in _cut(whole, columns, units).items()}
+    return found
 
 
 def head_columns(heads: Sequence[int], head_size: int) -> Tensor:
@@ -53,18 +67,17 @@ def head_columns(heads: Sequence[int], head_size: int) -> Tensor:
     return (torch.tensor(heads)[:, None] * head_size + torch.arange(head_size)).flatten()
 
 
-def _cut(layer: Weights, kept: KeptLayer, head_size: int) -> Weights:
+def _cut(layer: Weights, columns: Places, units: Places) -> Weights:
     """What is kept of the weights of a layer, by their names in it."""
-    columns, units = head_columns(kept.heads, head_size), torch.tensor(kept.units)
     outputs = {f"attention.self.{name}": columns for name in ("query", "key", "value")} | {"intermediate.dense": units}
     inputs = {"attention.output.dense": columns, "output.dense": units}
 
     def cut(name: str, weight: Tensor) -> Tensor:
         module, _, kind = name.rpartition(".")
         if module in outputs:
-            return weight[outputs[module].to(weight.device)]
+            return weight[outputs[module]]
         if module in inputs and kind == "weight":
-            return weight[:, inputs[module].to(weight.device)]
+            return weight[:, inputs[module]]
         return weight
 
     return {name: cut(name, weight) for name, weight in layer.items()}

@@ -33,8 +33,8 @@ class BuildRequest:
 
     `backends` are those to write artifacts for; unless some are named, each recipe writes those of the default ones
     that it can. Without a `task` it is that of the checkpoint, where this is a variant, or text classification.
-    `seed` is for all that is drawn in training. Without a train split, quantization is refused unless
-    `calibrate_on_evaluation` is set.
+    `seed` is for all that is drawn in training; a search evaluates in `jobs` processes at once. Without a train split,
+    quantization is refused unless `calibrate_on_evaluation` is set.
     """
 
     checkpoint: str
@@ -47,6 +47,7 @@ class BuildRequest:
     backends: tuple[str, ...] | None = None
     task: str | None = None
     seed: int = 0
+    jobs: int = 1
     calibrate_on_evaluation: bool = False
 
 
@@ -125,6 +126,7 @@ def build_variant(
             report=lambda what, part: report(what, part / 2),
             max_tokens=request.max_tokens,
             seed=request.seed,
+            jobs=request.jobs,
             backends=backends,
             calibrate_on_evaluation=request.calibrate_on_evaluation,
         )

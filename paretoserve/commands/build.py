@@ -28,6 +28,13 @@ Seed = Annotated[
     int, typer.Option("--seed", min=0, help="For all that steps draw; the same gives the same weights again.")
 ]
 
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs", min=1, help="Processes that evaluate at once where a step searches (nas); it finds the same."
+    ),
+]
+
 
 def build(
     checkpoint: Annotated[str, typer.Option(help="Folder of a fine-tuned Hugging Face checkpoint, or a Hub id.")],
@@ -38,6 +45,7 @@ def build(
     name: Annotated[str | None, typer.Option(help="Name of the model; the checkpoint folder's by default.")] = None,
     max_tokens: Annotated[int, typer.Option(min=8, help="Where texts are cut.")] = 128,
     seed: Seed = 0,
+    jobs: Jobs = 1,
     calibrate_on_evaluation: OnEvaluation = False,
     text_column: options.TextColumn = None,
     text_pair_column: options.PairColumn = None,
@@ -61,6 +69,7 @@ def build(
         backends=tuple(backend) if backend else None,
         task=task,
         seed=seed,
+        jobs=jobs,
         calibrate_on_evaluation=calibrate_on_evaluation,
     )
     print_variants(build_variants(request))

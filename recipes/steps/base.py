@@ -19,7 +19,8 @@ class StepInput:
     `teacher` is the checkpoint that the recipe began with. `work` is a folder of the step's own, which survives a kill:
     started again, the step finds there what it had written. `shared` is for what steps of other recipes can use too
     (the teacher's answers, a super-network), each under a name that says all that it was made of. `latency_s` measures
-    how many seconds a text of the data takes on the engine that the recipe is for, with an encoder of a shape.
+    how many seconds a text of the data takes on the engine that the recipe is for, with an encoder of a shape; `target`
+    names that engine, `int8@openvino`. `jobs` is how many processes may evaluate at once.
     """
 
     checkpoint: Path
@@ -33,6 +34,8 @@ class StepInput:
     shared: Path
     latency_s: Callable[[EncoderShape], float]
     report: Progress
+    target: str = ""
+    jobs: int = 1
 
 
 class Step(Protocol):

@@ -20,13 +20,20 @@ from recipes.work.progress import Progress, part_of
 # Of a step's folder.
 _FINISHED, _CHECKPOINT, _WORK, _SECONDS = "finished.json", "checkpoint", "work", "seconds"
 
+REPORT_FOLDER = "report"
+"""In a checkpoint that a step made: what it has to say besides, charts and tables. Here and in a variant it lies in a
+folder of that name, by step."""
+
 # Beside the steps' folders.
 _SHARED = "shared"
 
 
 @dataclass(frozen=True, slots=True)
 class ChainInput:
-    """What a chain of steps begins with. `target` names what `latency_s` measures on; `work` is for their folders."""
+    """What a chain of steps begins with. `target` names what `latency_s` measures on; `work` is for their folders.
+
+    `jobs` is how many processes a step may evaluate in at once.
+    """
 
     checkpoint: Path
     train: Split
@@ -36,6 +43,7 @@ class ChainInput:
     target: str
     latency_s: Callable[[EncoderShape], float]
     report: Progress
+    jobs: int = 1
 
 
 def run_steps(steps: Sequence[Step], given: ChainInput) -> tuple[Path, list[LineageStep]]:
@@ -84,21 +92,29 @@ def _run(step: Step, given: ChainInput, checkpoint: Path, folder: Path, report: 
             work=work,
             shared=given.work / _SHARED,
             latency_s=given.latency_s if step.uses_latency else _undeclared,
+            target=given.target if step.uses_latency else "",
+            jobs=given.jobs,
             report=clock.around(lambda what, part: report(f"{step.name}: {what}", part)),
         )
     )
-    _finish(step, given.seed, done, folder, clock.seconds())
+    _finish(step, given.seed, done, folder, clock.seconds(), checkpoint / REPORT_FOLDER)
 
 
 def _undeclared(shape: EncoderShape) -> float:
     raise AssertionError("this is a bug: a step that asks for latencies says so in uses_latency")
 
 
-def _finish(step: Step, seed: int, done: Path, folder: Path, seconds: float) -> None:
-    """Keep the checkpoint of a step, and with the last write of all say that it is done."""
+def _finish(step: Step, seed: int, done: Path, folder: Path, seconds: float, reports: Path) -> None:
+    """Keep the checkpoint of a step, and with the last write of all say that it is done.
+
+    What the steps before reported, in `reports`, is kept with it.
+    """
     kept = folder / _CHECKPOINT
     shutil.rmtree(kept, ignore_errors=True)
-    shutil.copytree(done, kept)
+    shutil.copytree(done, kept, ignore=shutil.ignore_patterns(REPORT_FOLDER))
+    for source, target in ((reports, REPORT_FOLDER), (done / REPORT_FOLDER, f"{REPORT_FOLDER}/{step.name}")):
+        if source.is_dir():
+            shutil.copytree(source, kept / target, dirs_exist_ok=True)
     shutil.copyfile(folder / TOKENIZER_FILE, kept / TOKENIZER_FILE)
     lineage = LineageStep(step=step.name, parameters=asdict(step), seed=seed, seconds=round(seconds, 1))
     write_whole(folder / _FINISHED, msgspec.json.encode(lineage))

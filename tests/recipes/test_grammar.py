@@ -7,6 +7,7 @@ import pytest
 from model_store.errors import RecipeError
 from recipes.grammar import Recipe, Steps, parse_recipe
 from recipes.steps.base import StepInput, parameter, word
+from recipes.steps.nas_step import Nas
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Search:
         return given.checkpoint
 
 
-STEPS: Steps = {"layers": Layers, "sparse": Sparse, "search": Search}
+STEPS: Steps = {"layers": Layers, "sparse": Sparse, "search": Search, "nas": Nas}
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,7 @@ def test_a_recipe_is_steps_and_at_last_a_precision(text: str, recipe: Recipe) ->
         ("layers:3+sparse:70.0:1+int8", "layers:3+sparse:70+int8", "layers-3-sparse-70-int8"),
         ("sparse:62.5:4", "sparse:62.5:4", "sparse-62.5-4"),
         ("search:Largest", "search", "search"),
+        ("nas:parameters<=60%+int8", "nas:parameters<=60%+int8", "nas-parameters-60-int8"),
         ("search:error<=dense+1.0+layers:3", "search:error<=dense+1.0+layers:3", "search-error-dense-1.0-layers-3"),
     ],
 )
@@ -87,7 +89,8 @@ def test_one_recipe_has_one_text_and_one_name(text: str, canonical: str, name: s
         ("layer:3+int8", "no 'layer', perhaps 'layers' is meant"),
         (
             "quux",
-            "no 'quux'; accepted are .*sparse:PERCENT.:BLOCK., search.:PICK., and at the end one of dense, bf16, int8",
+            "no 'quux'; accepted are .*sparse:PERCENT.:BLOCK., search.:PICK., nas:PICK.*, and at the end one of dense, "
+            "bf16, int8",
         ),
         ("layers:99", "gives layers '99' as count, which must be a whole number from 1 to 48"),
         ("layers:2.5", "gives layers '2.5' as count"),

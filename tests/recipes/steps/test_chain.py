@@ -125,3 +125,16 @@ def test_a_step_that_failed_finds_its_folder_again(given: ChainInput, monkeypatc
     monkeypatch.setattr(Shift, "run", go_on)
     checkpoint, _ = run_steps((Shift(1.0),), given)
     assert not (checkpoint.parent / "work").exists()
+
+
+def test_what_steps_report_is_kept_with_what_they_made(given: ChainInput, monkeypatch: pytest.MonkeyPatch) -> None:
+    def tell(step: Shift, told: StepInput) -> Path:
+        done = Shift(step.by).run(replace(told, work=told.work / "inner"))
+        (done / "report").mkdir()
+        (done / "report" / "chart.svg").write_text(f"{step.by} in {told.jobs} jobs for {told.target!r}")
+        return done
+
+    monkeypatch.setattr(Measure, "run", tell)
+    checkpoint, _ = run_steps((Measure(1.0), Shift(2.0)), replace(given, jobs=3))
+    assert [str(file.relative_to(checkpoint)) for file in checkpoint.rglob("*.svg")] == ["report/measure/chart.svg"]
+    assert (checkpoint / "report" / "measure" / "chart.svg").read_text() == "1.0 in 3 jobs for 'fp32@onnxruntime'"
