@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from networks.encoder.modules import PackedEncoder, Weights
+from networks.encoder.modules import POSITIONS, PackedEncoder, Weights
 from networks.encoder.shape import EncoderShape
 
 LAYERS = "bert.encoder.layer."
@@ -46,6 +46,14 @@ def sliced(encoder: PackedEncoder, kept: Sequence[KeptLayer]) -> PackedEncoder:
         kept_weights |= {new + name: weight for name, weight in _cut(layer, one, encoder.shape.head_size).items()}
     small.load_state_dict(kept_weights)
     return small.train(encoder.training)
+
+
+def with_positions(encoder: PackedEncoder, count: int) -> PackedEncoder:
+    """A new encoder for texts of at most `count` tokens, no more than before; it answers those as `encoder` does."""
+    short = PackedEncoder(replace(encoder.shape, max_tokens=count)).to(encoder.classifier.weight.device)
+    weights = encoder.state_dict()
+    short.load_state_dict(weights | {POSITIONS: weights[POSITIONS][:count]})
+    return short.train(encoder.training)
 
 
 def head_columns(heads: Sequence[int], head_size: int) -> Tensor:
