@@ -126,7 +126,7 @@ class _Search:
             if excess <= 1:
                 break
             share *= _FURTHER / excess
-        _check(asked, excess, "what could be reached")
+        _check(asked, excess, "as measured")
         return kept
 
     def _train(self, pruning: Pruning) -> None:
@@ -154,9 +154,10 @@ class _Search:
 def _check(asked: Budget, excess: float, what: str) -> None:
     """Refuse what costs `excess` times as much as was asked for."""
     if excess > 1:
+        percent = 100 * asked.share
         raise RecipeError(
-            f"movement cannot get to {asked.quantity}<={100 * asked.share:g}%: {what} takes "
-            f"{100 * asked.share * excess:.1f} %; ask for more, or leave out layers before."
+            f"movement cannot get to {asked.quantity}<={percent:g}%, only to {percent * excess:.1f} % ({what}); ask "
+            "for that much, or leave out layers before."
         )
 
 
