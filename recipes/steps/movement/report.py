@@ -12,7 +12,7 @@ from networks.encoder.slicing import KeptLayer
 INK, MUTED, BEFORE, AFTER = "#1f2328", "#656d76", "#d8dee4", "#0072b2"
 
 # Of the chart, in pixels.
-_ROW, _TOP, _LEFT, _WIDTH, _GAP, _RIGHT = 34, 64, 84, 260, 70, 90
+_ROW, _TOP, _LEFT, _WIDTH, _GAP, _RIGHT = 34, 64, 84, 260, 190, 90
 
 
 @dataclass(frozen=True, slots=True)
