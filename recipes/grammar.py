@@ -1,16 +1,18 @@
 """Recipes as people write them, `layers:3+sparse:70+int8`: steps and at last a precision, joined by +.
 
 A step has its parameters behind a colon each. A recipe without a precision ends in fp32, which
-is what `dense` stands for. Only the text is read here, no checkpoint.
+is what `dense` stands for. An alias stands for a whole recipe (`recipes/aliases.py`). Only the text is read here, no
+checkpoint.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any
 
 from model_store.errors import RecipeError
+from recipes.aliases import ALIASES, expanded
 from recipes.export.precisions import PRECISIONS, Precision
 from recipes.steps.base import Step
 
@@ -25,20 +27,27 @@ PLAIN = "dense"
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A chain of steps and the precision of what it writes."""
+    """A chain of steps and the precision of what it writes; `alias` is what it was called in short, if it was."""
 
     steps: tuple[Step, ...]
     precision: Precision
+    alias: str | None = None
 
     @property
     def text(self) -> str:
         """As one would write it: the same recipe has the same text."""
+        return self.alias or self.chain
+
+    @property
+    def chain(self) -> str:
+        """The steps and the precision, also where an alias stands for them."""
         return "+".join(self._parts())
 
     @property
     def name(self) -> str:
         """What a variant made by it is called; a name for a folder."""
-        return "-".join(re.sub(r"[^a-z0-9.]+", "-", part).strip("-") for part in self._parts())
+        parts = [self.alias] if self.alias else self._parts()
+        return "-".join(re.sub(r"[^a-z0-9.]+", "-", part).strip("-") for part in parts)
 
     def _parts(self) -> list[str]:
         (precision,) = (word for word, one in PRECISIONS.items() if one == self.precision)
@@ -61,6 +70,9 @@ def parse_recipe(text: str, steps: Steps) -> Recipe:
     Raises:
         RecipeError: it cannot be read; the message says what is accepted.
     """
+    alias, whole = expanded(text)
+    if alias:
+        return replace(parse_recipe(whole, steps), alias=alias)
     words = [part.strip() for part in _JOINT.split(text)]
     if "" in words:
         raise RecipeError(f"Recipe {text!r} has an empty part; accepted are {_accepted(steps)}.")
@@ -87,8 +99,12 @@ def _step(text: str, word: str, steps: Steps) -> Step:
     name, colon, behind = word.partition(":")
     if name in PRECISIONS:
         raise RecipeError(f"Recipe {text!r} gives {name} a parameter, but a precision has none; write {name!r}.")
+    if name in ALIASES:
+        raise RecipeError(
+            f"Recipe {text!r} goes on beside {name}, which is a whole recipe; write {expanded(word)[1]!r} for it."
+        )
     if name not in steps:
-        near = get_close_matches(name, [*steps, *PRECISIONS], n=1)
+        near = get_close_matches(name, [*steps, *PRECISIONS, *(ALIASES if steps else ())], n=1)
         meant = f", perhaps {near[0]!r} is meant" if near else ""
         raise RecipeError(f"Recipe {text!r}: there is no {name!r}{meant}; accepted are {_accepted(steps)}.")
     kind = steps[name]
@@ -142,4 +158,6 @@ def _accepted(steps: Steps) -> str:
     precisions = ", ".join(PRECISIONS)
     if not steps:
         return precisions
-    return f"the steps {', '.join(_usage(kind) for kind in steps.values())}, and at the end one of {precisions}"
+    aliases = ", ".join(f"{name}[:PERCENT]" for name in ALIASES)
+    usages = ", ".join(_usage(kind) for kind in steps.values())
+    return f"the steps {usages}, and at the end one of {precisions}; or alone {aliases}"

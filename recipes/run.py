@@ -147,7 +147,8 @@ def _texts(data: Data) -> tuple[Text, ...]:
 def _technique(recipe: Recipe, given: RecipeInput, exported: Exported) -> Technique:
     on_evaluation = bool(exported.settings) and given.data.train is None
     marked = {"calibrated_on": given.data.evaluation.split} if on_evaluation else {}
-    return Technique(recipe=recipe.text, parameters=exported.settings | marked)
+    chain = {"chain": recipe.chain} if recipe.alias else {}
+    return Technique(recipe=recipe.text, parameters=chain | exported.settings | marked)
 
 
 def _variant_name(checkpoint: Path) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from networks.encoder.modules import PackedEncoder, Weights
+from networks.encoder.modules import POSITIONS, PackedEncoder, Weights
 from networks.encoder.shape import EncoderShape
 
 LAYERS = "bert.encoder.layer."
@@ -60,6 +60,14 @@ def cut_weights(weights: Weights, kept: Sequence[tuple[int, Places, Places]]) ->
         whole = {name.removeprefix(old): weight for name, weight in weights.items() if name.startswith(old)}
         found |= {new + name: weight for name, weight in _cut(whole, columns, units).items()}
     return found
+
+
+def with_positions(encoder: PackedEncoder, count: int) -> PackedEncoder:
+    """A new encoder for texts of at most `count` tokens, no more than before; it answers those as `encoder` does."""
+    short = PackedEncoder(replace(encoder.shape, max_tokens=count)).to(encoder.classifier.weight.device)
+    weights = encoder.state_dict()
+    short.load_state_dict(weights | {POSITIONS: weights[POSITIONS][:count]})
+    return short.train(encoder.training)
 
 
 def head_columns(heads: Sequence[int], head_size: int) -> Tensor:

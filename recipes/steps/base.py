@@ -46,9 +46,12 @@ class Step(Protocol):
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     name: ClassVar[str]  # as a recipe spells it
-    uses_latency: ClassVar[bool]  # whether its result depends on `StepInput.latency_s`
 
     def __init__(self, *parameters: float | str) -> None: ...
+
+    @property
+    def uses_latency(self) -> bool:
+        """Whether its result depends on `StepInput.latency_s`; a class variable where it always does, or never."""
 
     def run(self, given: StepInput) -> Path:
         """The folder of the changed checkpoint, within `given.work`.

@@ -27,14 +27,15 @@ SAVE_EVERY_S = 60.0
 class TrainingSettings:
     """How a model is trained: AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) for `steps` steps.
 
-    The learning rate rises to `learning_rate` over the first `warm_up` (a share of the steps) and falls to 0 at the
-    end, both in a straight line. Gradients are cut to a norm of `largest_gradient`. `seed` is for what is drawn on the
-    way, dropout above all. `bf16` computes products in that precision; weights stay in fp32.
+    The learning rate rises to `learning_rate` over the first `warm_up` (a share of the steps) and falls to `lowest` (a
+    share of it) at the end, both in a straight line. Gradients are cut to a norm of `largest_gradient`. `seed` is for
+    what is drawn on the way, dropout above all. `bf16` computes products in that precision; weights stay in fp32.
     """
 
     steps: int
     learning_rate: float
     warm_up: float = 0.1
+    lowest: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.01
     largest_gradient: float = 1.0
@@ -44,8 +45,8 @@ class TrainingSettings:
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of step `step`, counted from 0."""
         rising = max(1, round(self.warm_up * self.steps))
-        share = min((step + 1) / rising, (self.steps - step) / max(1, self.steps - rising))
-        return self.learning_rate * min(share, 1.0)
+        left = (self.steps - step) / max(1, self.steps - rising)
+        return self.learning_rate * min((step + 1) / rising, self.lowest + (1 - self.lowest) * left, 1.0)
 
 
 @dataclass(frozen=True, slots=True)

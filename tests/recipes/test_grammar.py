@@ -113,6 +113,55 @@ def test_what_cannot_be_read_is_told_in_one_sentence_with_what_is_accepted(text:
     assert str(raised.value).endswith(".")
 
 
+@dataclass(frozen=True, slots=True)
+class Movement(Search):
+    name: ClassVar[str] = "movement"
+
+    pick: str = word(r"macs<=[\d.]+%", "'macs<=50%'")
+
+
+JOINT: Steps = {**STEPS, "movement": Movement}
+
+
+@pytest.mark.parametrize(
+    ("text", "alias", "name", "chain"),
+    [
+        ("jpqd", "jpqd", "jpqd", "movement:macs<=40%+int8"),
+        (" jpqd:40.0 ", "jpqd", "jpqd", "movement:macs<=40%+int8"),
+        ("jpqd:55", "jpqd:55", "jpqd-55", "movement:macs<=55%+int8"),
+        ("jpqd:7.5", "jpqd:7.5", "jpqd-7.5", "movement:macs<=7.5%+int8"),
+    ],
+)
+def test_an_alias_is_a_whole_recipe_under_a_short_name(text: str, alias: str, name: str, chain: str) -> None:
+    recipe = parse_recipe(text, JOINT)
+    assert (recipe.text, recipe.name, recipe.chain) == (alias, name, chain)
+    assert parse_recipe(recipe.text, JOINT) == recipe
+    spelled_out = parse_recipe(chain, JOINT)
+    assert (recipe.steps, recipe.precision) == (spelled_out.steps, spelled_out.precision)
+    assert (spelled_out.text, spelled_out.alias) == (chain, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("jpqd:100", "gives jpqd '100', which must be a number of percent from 1 to below 100; without one it is 40"),
+        ("jpqd:", "gives jpqd ''"),
+        ("jpqd:40:2", "gives jpqd '40:2'"),
+        ("jpqd+int8", r"goes on beside jpqd, which is a whole recipe; write 'movement:macs<=40%\+int8' for it"),
+        ("layers:3+jpqd:50", r"write 'movement:macs<=50%\+int8' for it"),
+        ("jpdq", r"perhaps 'jpqd' is meant; accepted are .*; or alone jpqd\[:PERCENT\]"),
+    ],
+)
+def test_an_alias_stands_alone_with_a_share(text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        parse_recipe(text, JOINT)
+
+
+def test_a_name_for_a_folder_has_no_hyphen_at_an_end() -> None:
+    assert parse_recipe("movement:macs<=50%+int8", JOINT).name == "movement-macs-50-int8"
+    assert parse_recipe("movement:macs<=50%", JOINT).name == "movement-macs-50"
+
+
 def test_without_steps_the_precisions_are_what_is_accepted() -> None:
     with pytest.raises(RecipeError, match=r"perhaps 'int8' is meant; accepted are dense, bf16, int8\.$"):
         parse_recipe("int3", {})

@@ -57,6 +57,12 @@ def test_ranges_are_measured_on_evaluation_rows_only_if_one_insists_and_the_mani
     assert built.technique.parameters["calibrated_on"] == "dev"
 
 
+def test_an_alias_is_kept_with_the_chain_that_it_stands_for(tmp_path: Path) -> None:
+    recipe = Recipe((), "int8", alias="short")
+    built = run(tiny_checkpoint(tmp_path / "tiny"), tmp_path / "out", recipe)
+    assert (built.technique.recipe, built.technique.parameters["chain"]) == ("short", "int8")
+
+
 def test_steps_need_a_train_split_whatever_one_insists_on() -> None:
     recipe = Recipe((Layers(1),), "fp32")
     check_rows(recipe, BOTH, calibrate_on_evaluation=False)

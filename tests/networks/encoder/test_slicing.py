@@ -4,8 +4,8 @@ import torch
 
 from networks.checkpoint import load_checkpoint, save_checkpoint
 from networks.encoder.counts import all_parameters, encoder_parameters, layer_macs_per_token
-from networks.encoder.modules import PackedEncoder
-from networks.encoder.slicing import LAYERS, KeptLayer, everything, head_columns, sliced
+from networks.encoder.modules import POSITIONS, PackedEncoder
+from networks.encoder.slicing import LAYERS, KeptLayer, everything, head_columns, sliced, with_positions
 from tests.tiny import PAIRS, TEXTS, packed_texts, tiny_checkpoint, torch_logits
 
 EVERYTHING = (*TEXTS, *PAIRS)
@@ -45,6 +45,15 @@ def test_what_is_cut_computes_what_masking_computes(tmp_path: Path) -> None:
     silenced = without(encoder, 0, [0], [unit for unit in range(units) if unit % 3])
     found, expected = (logits(one, tmp_path / name, checkpoint) for name, one in (("a", small), ("b", silenced)))
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+
+
+def test_with_fewer_positions_shorter_texts_are_answered_the_same(tmp_path: Path) -> None:
+    checkpoint = tiny_checkpoint(tmp_path / "tiny")
+    encoder = load_checkpoint(checkpoint)
+    short = with_positions(encoder, 16)
+    assert short.shape.max_tokens == len(short.state_dict()[POSITIONS]) == 16
+    assert not short.training
+    assert torch.equal(*(logits(one, tmp_path / name, checkpoint) for name, one in (("a", short), ("b", encoder))))
 
 
 def test_layers_are_left_out_and_keep_their_order(tmp_path: Path) -> None:

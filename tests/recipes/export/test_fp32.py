@@ -54,6 +54,18 @@ def test_graph_has_the_packed_inputs_with_all_shapes_free(tmp_path: Path) -> Non
     assert [o.name for o in graph.output] == ["logits"]
 
 
+def test_a_graph_has_no_positions_that_no_text_reaches(tmp_path: Path) -> None:
+    checkpoint = tiny_checkpoint(tmp_path / "checkpoint")
+    out_dir = tmp_path / "dense"
+    out_dir.mkdir()
+    export(ExportInput(checkpoint, (), out_dir, lambda step, done: None, 24, ("onnxruntime",)), "fp32")
+    tables = {constant.name: list(constant.dims) for constant in onnx.load(out_dir / "model.onnx").graph.initializer}
+    assert tables["embeddings.position.weight"] == [24, 32]
+    packed = random_packed([[24, 3], [10, 11]], 28)
+    expected = torch_logits(checkpoint, packed)
+    np.testing.assert_allclose(onnxruntime_logits(out_dir / "model.onnx", packed), expected, atol=1e-5)
+
+
 def test_onnxruntime_runs_fused_operators_only(tmp_path: Path) -> None:
     _, out_dir, _ = build(tmp_path, tiny_shape())
     ran = onnxruntime_operators(out_dir / "model.onnx", tmp_path)

@@ -20,6 +20,7 @@ CASES: tuple[str, ...] = (
     "sparse:80:global:3",
     "sparse:70:block4:3",
     "nas:error<=dense+50:2:2:6",
+    "movement:macs<=60%:6",
 )
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.parametrize("recipe", CASES)]

@@ -106,6 +106,13 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert rates[-1] == pytest.approx(1 / 15)
 
 
+def test_the_learning_rate_falls_no_further_than_to_its_lowest() -> None:
+    settings = TrainingSettings(steps=20, learning_rate=2.0, warm_up=0.25, lowest=0.4)
+    rates = [settings.learning_rate_at(step) for step in range(20)]
+    assert rates[:6] == pytest.approx([0.4, 0.8, 1.2, 1.6, 2.0, 2.0])
+    assert rates[-1] == pytest.approx(2.0 * (0.4 + 0.6 / 15))
+
+
 def checked(work: Path, scores: list[float], since: int = 0, patience: int | None = None) -> tuple[int, list[float]]:
     """The step whose weights a training ended with, and the scores of its curve; the checks find these scores."""
     seen: list[dict[str, Tensor]] = []
