@@ -16,6 +16,7 @@ from tests.tiny import TEXTS, tiny_checkpoint
 
 CASES: tuple[str, ...] = (
     # Quick on a tiny checkpoint.
+    "qat:2",
 )
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.parametrize("recipe", CASES)]
