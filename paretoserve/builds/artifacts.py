@@ -13,8 +13,10 @@ from handlers.tasks.catalogue import open_task
 from handlers.trial import Trial
 from model_store.manifest import TOKENIZER_FILE, Artifact, GoldenInput, Manifest, Quality, sha256_of
 from model_store.rows import Row, Split
+from networks.config import read_shape
+from paretoserve.builds.integers import check_integers
 from paretoserve.measuring.logits import trial_outcomes
-from paretoserve.measuring.speed import measured_speed
+from paretoserve.measuring.speed import measured, speed_of
 from paretoserve.terminal.progress import Progress
 from serving.cpu_plan import usable_cores
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from recipes.export.base import BuiltArtifact
 
 GOLDEN_INPUTS = 4
+
+# The attention's projections of query, key and value are one, and its output; two of the feed-forward part.
+LINEARS_PER_LAYER = 4
 
 Text = tuple[str, str | None]
 
@@ -37,12 +42,13 @@ def artifacts_of(
     """Each written artifact with its golden logits and its quality on the rows of `split`.
 
     Raises:
-        ParetoServeError: an engine fails, or an artifact that must equal the checkpoint does not.
+        ParetoServeError: an engine fails, or an artifact that must equal the checkpoint does not, or what is to be INT8
+            is mostly fp32.
     """
-    artifacts = {}
+    artifacts, linears = {}, LINEARS_PER_LAYER * read_shape(checkpoint).layers
     for i, (backend, one) in enumerate(written.items()):
         part = _Part(report, backend, i, len(written))
-        artifacts[backend] = _measured(backend, _artifact(one, folder), manifest, folder, split, part)
+        artifacts[backend] = _measured(backend, _artifact(one, folder), manifest, folder, split, linears, part)
     equal = [backend for backend, one in written.items() if one.golden_from == "reference"]
     if equal:
         reference = _reference(checkpoint, manifest, folder)
@@ -84,10 +90,13 @@ def _artifact(written: "BuiltArtifact", folder: Path) -> Artifact:
 
 
 def _measured(
-    backend: str, artifact: Artifact, manifest: Manifest, folder: Path, split: Split, report: _Part
+    backend: str, artifact: Artifact, manifest: Manifest, folder: Path, split: Split, linears: int, report: _Part
 ) -> Artifact:
     """The artifact with its golden logits and its quality, from the engine and the interpreter that will serve it."""
     golden = texts_of(manifest.golden)
+    found = measured(backend, artifact, manifest, folder)
+    if artifact.precision == "int8":
+        check_integers(backend, found.operators, found.integer_operators, linears)
     trial = _trial(backend, folder / artifact.file, artifact, manifest, folder, (*golden, *texts_of(split.rows)))
     outcomes = []
     for i, outcome in enumerate(trial_outcomes(trial), 1):
@@ -95,8 +104,7 @@ def _measured(
         report(i / len(trial.texts))
     quality = _quality([outcome.answer for outcome in outcomes[len(golden) :]], manifest, split)
     golden_logits = [outcome.logits for outcome in outcomes[: len(golden)]]
-    speed = measured_speed(backend, artifact, manifest, folder)
-    return msgspec.structs.replace(artifact, golden_logits=golden_logits, quality=quality, speed=speed)
+    return msgspec.structs.replace(artifact, golden_logits=golden_logits, quality=quality, speed=speed_of(found))
 
 
 def _quality(answers: Sequence[Any], manifest: Manifest, split: Split) -> Quality:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from handlers.tasks.catalogue import settings_of
-from model_store.errors import ParetoServeError
+from model_store.errors import ParetoServeError, RecipeError
 from model_store.manifest import Manifest, write_manifest
 from model_store.rows import Data
 from model_store.store import staging
 from paretoserve.builds.artifacts import artifacts_of, golden_inputs
 from paretoserve.builds.latency import latency_on
+from paretoserve.builds.score import limit_of
 from paretoserve.builds.task import checkpoint_task, task_name
 from paretoserve.environments.catalogue import interpreter_for
 from paretoserve.terminal.progress import progress
@@ -34,7 +35,7 @@ class BuildRequest:
     `backends` are those to write artifacts for; unless some are named, each recipe writes those of the default ones
     that it can. Without a `task` it is that of the checkpoint, where this is a variant, or text classification.
     `seed` is for all that is drawn in training. Without a train split, quantization is refused unless
-    `calibrate_on_evaluation` is set.
+    `calibrate_on_evaluation` is set. `max_drop` is how many points of the task's metric `int8` may lose.
     """
 
     checkpoint: str
@@ -48,13 +49,15 @@ class BuildRequest:
     task: str | None = None
     seed: int = 0
     calibrate_on_evaluation: bool = False
+    max_drop: float | None = None
 
 
 def build(request: BuildRequest) -> list[Path]:
     """Build every recipe of a request; the folders of the variants, in the order asked.
 
     Raises:
-        RecipeError: a recipe cannot be read, before anything else is done, or one of its steps cannot be done.
+        RecipeError: a recipe cannot be read, before anything else is done; or one of its steps cannot be done, or its
+            `int8` loses more than `max_drop`.
         DataError: the data cannot be read, or lacks rows that a recipe needs.
         ParetoServeError: a recipe has nothing for a backend, an engine is missing or fails, or the checkpoint cannot
             be read.
@@ -64,10 +67,12 @@ def build(request: BuildRequest) -> list[Path]:
     recipes = [recipe_of(text) for text in request.recipes]
     for recipe in recipes:
         backends_of(recipe, request.backends)
+    if request.max_drop is not None and all(recipe.precision != "int8" for recipe in recipes):
+        raise RecipeError("--max-drop is what int8 may lose, and no recipe ends in int8; leave it out, or build int8.")
     checkpoint = fetch_checkpoint(request.checkpoint)
     data = load_data(request.data, checkpoint_task(request.task, checkpoint).target, request.columns)
     for recipe in recipes:
-        check_rows(recipe, data, request.calibrate_on_evaluation)
+        check_rows(recipe, data, request.calibrate_on_evaluation, request.max_drop is not None)
     model = request.name or checkpoint.resolve().name
     return [build_variant(request, checkpoint, data, model, recipe.text) for recipe in recipes]
 
@@ -127,6 +132,7 @@ def build_variant(
             seed=request.seed,
             backends=backends,
             calibrate_on_evaluation=request.calibrate_on_evaluation,
+            limit=limit_of(request.max_drop, request.task, checkpoint),
         )
         built = run_recipe(parsed, given)
         manifest = _manifest(model, variant, built, data, request.task)

@@ -67,7 +67,7 @@ def test_golden_inputs_reach_from_the_shortest_to_the_longest_text() -> None:
 
 
 def test_an_unknown_recipe_is_told_before_any_work(tmp_path: Path) -> None:
-    with pytest.raises(ParetoServeError, match="no 'int3', perhaps 'int8' is meant; accepted are dense, bf16, int8"):
+    with pytest.raises(ParetoServeError, match=r"no 'int3', perhaps 'int8' is meant; accepted are .*dense, bf16, int8"):
         build(BuildRequest("no-such-checkpoint", "no-such-data", ("int3",), tmp_path))
 
 
@@ -88,6 +88,30 @@ def test_a_backend_that_a_recipe_writes_nothing_for_is_told_before_any_work(tmp_
     sentence = r"^Recipe 'int8' writes nothing for backend 'torch'; it can write for onnxruntime, openvino"
     with pytest.raises(ParetoServeError, match=sentence):
         build(BuildRequest("no-such-checkpoint", "no-such-data", ("dense", "int8"), tmp_path, backends=("torch",)))
+
+
+@pytest.mark.timeout(300)
+def test_what_int8_may_lose_is_measured_on_each_engine_and_kept(tiny_data: Path, tmp_path: Path) -> None:
+    checkpoint = tiny_checkpoint(tmp_path / "tiny")
+    (tmp_path / "data").mkdir()
+    lines = tiny_data.read_text().splitlines(keepends=True)
+    (tmp_path / "data" / "dev.tsv").write_text("".join(lines))
+    (tmp_path / "data" / "train.tsv").write_text("".join(lines[:1] + 5 * lines[1:]))
+    asked = BuildRequest(str(checkpoint), str(tmp_path / "data"), ("int8",), tmp_path / "store", max_drop=100.0)
+    (folder,) = build(asked)
+    kept = read_manifest(folder).technique.parameters
+    assert (kept["max_drop"], kept["validation_rows"], kept["calibration_texts"]) == (100.0, 3, 27)
+    assert kept["in_fp32"] == {"onnxruntime": [], "openvino": []}
+    assert [(one["backend"], one["qat"], one["in_fp32"]) for one in kept["tried"]] == [
+        ("onnxruntime", False, 0),
+        ("openvino", False, 0),
+    ]
+
+
+def test_what_int8_may_lose_needs_a_train_split(tiny_data: Path, tmp_path: Path) -> None:
+    checkpoint = tiny_checkpoint(tmp_path / "tiny")
+    with pytest.raises(DataError, match=r"^Recipe 'int8' needs a train split, .*, as --max-drop is measured on rows"):
+        build(BuildRequest(str(checkpoint), str(tiny_data), ("int8",), tmp_path / "store", max_drop=1.0))
 
 
 def test_an_engine_that_is_missing_is_told_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
