@@ -17,6 +17,7 @@ from networks.config import read_shape
 from paretoserve.builds.integers import check_integers
 from paretoserve.measuring.logits import trial_outcomes
 from paretoserve.measuring.speed import measured, speed_of
+from paretoserve.measuring.statistics import wilson_interval
 from paretoserve.terminal.progress import Progress
 from serving.cpu_plan import usable_cores
 
@@ -31,6 +32,14 @@ LINEARS_PER_LAYER = 4
 Text = tuple[str, str | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Artifacts as the manifest keeps them, and what each answered for the rows, by backend."""
+
+    artifacts: dict[str, Artifact]
+    answers: dict[str, list[Any]]
+
+
 def artifacts_of(
     written: dict[str, "BuiltArtifact"],
     checkpoint: Path,
@@ -38,23 +47,24 @@ def artifacts_of(
     folder: Path,
     split: Split,
     report: Progress,
-) -> dict[str, Artifact]:
+) -> Measured:
     """Each written artifact with its golden logits and its quality on the rows of `split`.
 
     Raises:
         ParetoServeError: an engine fails, or an artifact that must equal the checkpoint does not, or what is to be INT8
             is mostly fp32.
     """
-    artifacts, linears = {}, LINEARS_PER_LAYER * read_shape(checkpoint).layers
+    artifacts, answers = {}, {}
     for i, (backend, one) in enumerate(written.items()):
+        artifact = _timed(backend, _artifact(one, folder), checkpoint, manifest, folder)
         part = _Part(report, backend, i, len(written))
-        artifacts[backend] = _measured(backend, _artifact(one, folder), manifest, folder, split, linears, part)
+        artifacts[backend], answers[backend] = _measured(backend, artifact, manifest, folder, split, part)
     equal = [backend for backend, one in written.items() if one.golden_from == "reference"]
     if equal:
         reference = _reference(checkpoint, manifest, folder)
         for backend in equal:
             artifacts[backend] = _checked_against(reference, artifacts[backend], backend, manifest.golden)
-    return artifacts
+    return Measured(artifacts, answers)
 
 
 def golden_inputs(split: Split) -> list[GoldenInput]:
@@ -89,34 +99,43 @@ def _artifact(written: "BuiltArtifact", folder: Path) -> Artifact:
     )
 
 
-def _measured(
-    backend: str, artifact: Artifact, manifest: Manifest, folder: Path, split: Split, linears: int, report: _Part
-) -> Artifact:
-    """The artifact with its golden logits and its quality, from the engine and the interpreter that will serve it."""
-    golden = texts_of(manifest.golden)
+def _timed(backend: str, artifact: Artifact, checkpoint: Path, manifest: Manifest, folder: Path) -> Artifact:
+    """The artifact with its speed, once the engine was found to compute it in its precision."""
     found = measured(backend, artifact, manifest, folder)
     if artifact.precision == "int8":
+        linears = LINEARS_PER_LAYER * read_shape(checkpoint).layers
         check_integers(backend, found.operators, found.integer_operators, linears)
+    return msgspec.structs.replace(artifact, speed=speed_of(found))
+
+
+def _measured(
+    backend: str, artifact: Artifact, manifest: Manifest, folder: Path, split: Split, report: _Part
+) -> tuple[Artifact, list[Any]]:
+    """The artifact with its golden logits and its quality, from the engine and the interpreter that will serve it; and
+    its answers."""
+    golden = texts_of(manifest.golden)
     trial = _trial(backend, folder / artifact.file, artifact, manifest, folder, (*golden, *texts_of(split.rows)))
     outcomes = []
     for i, outcome in enumerate(trial_outcomes(trial), 1):
         outcomes.append(outcome)
         report(i / len(trial.texts))
-    quality = _quality([outcome.answer for outcome in outcomes[len(golden) :]], manifest, split)
+    answers = [outcome.answer for outcome in outcomes[len(golden) :]]
     golden_logits = [outcome.logits for outcome in outcomes[: len(golden)]]
-    return msgspec.structs.replace(artifact, golden_logits=golden_logits, quality=quality, speed=speed_of(found))
+    quality = _quality(answers, manifest, split)
+    return msgspec.structs.replace(artifact, golden_logits=golden_logits, quality=quality), answers
 
 
 def _quality(answers: Sequence[Any], manifest: Manifest, split: Split) -> Quality:
     task = open_task(manifest.task, manifest.task_settings)
-    score = task.score(answers, split.rows)
+    score, n = task.score(answers, split.rows), len(split.rows)
     return Quality(
         dataset=split.dataset,
         split=split.split,
         metric=task.metric,
         value=score.value,
         correct=score.correct,
-        n=len(split.rows),
+        n=n,
+        interval=None if score.correct is None else wilson_interval(score.correct, n),
     )
 
 

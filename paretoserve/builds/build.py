@@ -1,22 +1,28 @@
 """Build variants: a recipe writes artifacts, the engine that will serve them measures them, a manifest says it all."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from handlers.tasks.catalogue import settings_of
+from handlers.tasks.catalogue import open_task, settings_of
 from model_store.errors import ParetoServeError, RecipeError
 from model_store.manifest import Manifest, write_manifest
-from model_store.rows import Data
+from model_store.predictions import write_predictions
+from model_store.rows import Data, Split
 from model_store.store import staging
+from networks.config import read_shape
+from networks.encoder.counts import macs_per_token
+from paretoserve.builds.against_dense import compare_with_dense, predictions_of
 from paretoserve.builds.artifacts import artifacts_of, golden_inputs
 from paretoserve.builds.latency import latency_on
 from paretoserve.builds.score import limit_of
 from paretoserve.builds.task import checkpoint_task, task_name
 from paretoserve.environments.catalogue import interpreter_for
-from paretoserve.terminal.progress import progress
+from paretoserve.terminal.progress import Progress, progress
 from recipes.data.checkpoint import fetch_checkpoint
 from recipes.data.rows import Columns, load_data
 
@@ -136,9 +142,22 @@ def build_variant(
         )
         built = run_recipe(parsed, given)
         manifest = _manifest(model, variant, built, data, request.task)
-        artifacts = artifacts_of(built.artifacts, built.checkpoint, manifest, folder, data.evaluation, report)
-        write_manifest(msgspec.structs.replace(manifest, artifacts=artifacts), folder)
+        write_manifest(_finished(manifest, built, folder, data.evaluation, report), folder)
+    compare_with_dense(request.store, model)
     return target
+
+
+def _finished(manifest: Manifest, built: "Built", folder: Path, split: Split, report: Progress) -> Manifest:
+    """The manifest with what was measured of the artifacts; writes what they answered."""
+    began = time.monotonic()
+    measured = artifacts_of(built.artifacts, built.checkpoint, manifest, folder, split, report)
+    predictions = predictions_of(open_task(manifest.task, manifest.task_settings), measured.answers, split)
+    return msgspec.structs.replace(
+        manifest,
+        artifacts=measured.artifacts,
+        seconds=round(built.seconds + time.monotonic() - began, 1),
+        predictions=write_predictions(predictions, folder) if predictions else None,
+    )
 
 
 def _manifest(model: str, variant: str, built: "Built", data: Data, task: str | None) -> Manifest:
@@ -155,5 +174,11 @@ def _manifest(model: str, variant: str, built: "Built", data: Data, task: str | 
         token_lengths=built.token_lengths,
         parameters=built.exported.parameters,
         nonzero=built.exported.nonzero,
+        macs_per_token=_macs_per_token(built),
         golden=golden_inputs(data.evaluation),
     )
+
+
+def _macs_per_token(built: "Built") -> int:
+    """At the mean length of the data's texts."""
+    return macs_per_token(read_shape(built.checkpoint), round(mean(built.token_lengths)))

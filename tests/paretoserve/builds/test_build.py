@@ -1,5 +1,6 @@
 import sys
 from pathlib import Path
+from statistics import mean
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from paretoserve.builds.artifacts import golden_inputs
 from paretoserve.builds.build import BuildRequest, backends_of, build, recipe_of
 from paretoserve.environments.catalogue import ENGINES, Engine
 from paretoserve.measuring import logits as measurement
+from paretoserve.measuring.statistics import wilson_interval
 from recipes.export import variant
 from tests.tiny import tiny_checkpoint
 
@@ -28,12 +30,17 @@ def test_a_built_variant_has_an_artifact_for_every_engine_with_its_quality(tiny_
         assert artifact.quality.n == 6
         assert artifact.quality.correct is not None
         assert (artifact.quality.metric, artifact.quality.value) == ("accuracy", artifact.quality.correct / 6)
+        assert artifact.quality.interval == pytest.approx(wilson_interval(artifact.quality.correct, 6))
 
 
 def test_a_variant_says_how_it_was_made_and_how_long_texts_are(tiny_store: Path) -> None:
     manifest = read_manifest(tiny_store / "tiny" / "dense")
     assert (manifest.technique.recipe, manifest.lineage) == ("dense", [])
     assert len(manifest.token_lengths) == 32
+    assert manifest.seconds is not None
+    assert manifest.seconds > 0
+    # Two layers of 4 * 32 * 32 + 2 * 32 * 64, and scores with and mixtures of the tokens of a text.
+    assert manifest.macs_per_token == 2 * (8192 + 2 * round(mean(manifest.token_lengths)) * 32)
     assert 0 < manifest.token_lengths[0] < manifest.token_lengths[-1] <= manifest.max_tokens
 
 
@@ -76,7 +83,12 @@ def test_artifacts_are_written_for_the_backends_that_are_named(tiny_data: Path, 
     asked = BuildRequest(str(checkpoint), str(tiny_data), ("dense",), tmp_path / "store", backends=("onnxruntime",))
     (folder,) = build(asked)
     assert set(read_manifest(folder).artifacts) == {"onnxruntime"}
-    assert {file.name for file in folder.iterdir()} == {"variant.json", "tokenizer.json", "model.onnx"}
+    assert {file.name for file in folder.iterdir()} == {
+        "variant.json",
+        "tokenizer.json",
+        "model.onnx",
+        "predictions.json",
+    }
 
 
 def test_without_names_a_recipe_writes_what_it_can_of_the_usual_ones() -> None:
