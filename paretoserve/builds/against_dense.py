@@ -55,8 +55,7 @@ def compare_with_dense(store: Path, model: str) -> None:
     variants = _readable([folder for folder in variant_dirs(store) if folder.parent.name == model])
     dense = _dense([(manifest, predictions) for manifest, predictions in variants.values()])
     for folder, (manifest, predictions) in variants.items():
-        is_dense = manifest.technique.recipe == DENSE
-        compared = _compared(manifest, predictions, None if is_dense else dense)
+        compared = _compared(manifest, predictions, None if predictions is dense else dense)
         if compared != manifest:
             write_manifest(compared, folder)
 

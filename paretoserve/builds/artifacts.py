@@ -17,7 +17,7 @@ from networks.config import read_shape
 from paretoserve.builds.integers import check_integers
 from paretoserve.measuring.logits import trial_outcomes
 from paretoserve.measuring.speed import measured, speed_of
-from paretoserve.measuring.statistics import wilson_interval
+from paretoserve.measuring.statistics import interval_of
 from paretoserve.terminal.progress import Progress
 from serving.cpu_plan import usable_cores
 
@@ -135,7 +135,7 @@ def _quality(answers: Sequence[Any], manifest: Manifest, split: Split) -> Qualit
         value=score.value,
         correct=score.correct,
         n=n,
-        interval=None if score.correct is None else wilson_interval(score.correct, n),
+        interval=interval_of(score.value, score.correct, n),
     )
 
 

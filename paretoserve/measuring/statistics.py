@@ -22,6 +22,11 @@ def wilson_interval(right: int, n: int) -> tuple[float, float]:
     return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))
 
 
+def interval_of(value: float, right: int | None, n: int) -> tuple[float, float] | None:
+    """Wilson's of a metric that is the share of right answers; None of any other."""
+    return wilson_interval(right, n) if right is not None and math.isclose(value, right / n) else None
+
+
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
     """The share of right answers that one has more than another on the same rows, its interval, and how likely chance
@@ -55,4 +60,5 @@ def mcnemar_p(only_ours: int, only_theirs: int) -> float:
     McNemar 1947 (doi:10.1007/BF02295996).
     """
     n, fewer = only_ours + only_theirs, min(only_ours, only_theirs)
-    return min(1.0, 2 * sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n)
+    below: int = sum(math.comb(n, k) for k in range(fewer + 1))
+    return min(1.0, 2 * below / 2**n)
