@@ -60,5 +60,5 @@ def mcnemar_p(only_ours: int, only_theirs: int) -> float:
     McNemar 1947 (doi:10.1007/BF02295996).
     """
     n, fewer = only_ours + only_theirs, min(only_ours, only_theirs)
-    below: int = sum(math.comb(n, k) for k in range(fewer + 1))
-    return min(1.0, 2 * below / 2**n)
+    ways: int = 2**n
+    return min(1.0, 2 * sum(math.comb(n, k) for k in range(fewer + 1)) / ways)

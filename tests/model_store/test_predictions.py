@@ -34,5 +34,5 @@ def test_another_file_than_the_manifest_hashed_is_refused(tmp_path: Path) -> Non
 
 def test_what_is_hashed_and_no_predictions_is_refused(tmp_path: Path) -> None:
     (tmp_path / PREDICTIONS_FILE).write_text("{}")
-    with pytest.raises(UnsupportedManifest, match="cannot be read .*; build the variant again"):
+    with pytest.raises(UnsupportedManifest, match=r"cannot be read .*; build the variant again"):
         read_predictions(tmp_path, manifest(sha256_of(tmp_path / PREDICTIONS_FILE)))
