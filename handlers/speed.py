@@ -48,17 +48,19 @@ class SpeedTrial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measured(msgspec.Struct, frozen=True, tag=True):
-    """What was found."""
+    """What was found, and what a call executes, as `handlers.backends.base.SessionInfo` counts it."""
 
     tokens_per_s: float
+    operators: dict[str, int] = {}
+    integer_operators: dict[str, int] = {}
 
 
 Outcome = Measured | Failure
 """What is written."""
 
 
-def tokens_per_s(trial: SpeedTrial) -> float:
-    """Tokens a second, padding not counted.
+def measure(trial: SpeedTrial) -> Measured:
+    """The tokens a second, padding not counted.
 
     Raises:
         BackendError: the engine cannot load the artifact, or failed on a call.
@@ -73,8 +75,9 @@ def tokens_per_s(trial: SpeedTrial) -> float:
     with ThreadPoolExecutor(trial.cores) as streams:
         list(streams.map(lambda _: [_run(session, call) for call in calls], range(trial.cores)))  # prepares each stream
         found = max(_window(session, calls, streams, trial.cores) for _ in range(WINDOWS))
+    info = session.info
     session.close()
-    return found
+    return Measured(found, dict(info.operators), dict(info.integer_operators))
 
 
 def mixed_calls(tokenizer: TextTokenizer, lengths: Sequence[int]) -> list[list[Tokens]]:
@@ -150,7 +153,7 @@ def main() -> None:
         trial = msgspec.json.decode(sys.stdin.buffer.read(), type=SpeedTrial)
         outcome: Outcome
         try:
-            outcome = Measured(tokens_per_s(trial))
+            outcome = measure(trial)
         except ParetoServeError as exc:
             outcome = Failure(type(exc).__name__, str(exc))
         line.write(msgspec.json.encode(outcome) + b"\n")

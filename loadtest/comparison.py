@@ -15,6 +15,19 @@ REPORT_FILE = "report.json"
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """What a variant has right more than the dense one of its model, on the same engine and examples, as shares."""
+
+    value: float
+    interval: tuple[float, float]
+    """Of 95 %."""
+    p: float
+    """McNemar's."""
+    agreement: float
+    """Examples that both give the same answer for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Quality:
     """How well a variant does its task; more is better. `value` is on the scale of the metric."""
 
@@ -24,6 +37,9 @@ class Quality:
     n: int | None = None
     """Examples it was measured on."""
     dataset: str | None = None
+    interval: tuple[float, float] | None = None
+    """Of 95 %, where right answers are counted."""
+    against_dense: Difference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +58,10 @@ class CandidateReport:
     nonzero: int | None = None
     precision: str | None = None
     """What the engine really computed in."""
+    macs_per_token: int | None = None
+    """Multiplications of all layers for a token, at the mean length of the texts that it was built with."""
+    made_in_s: float | None = None
+    """All that making the variant took."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,15 @@ from loadtest.chart_style import chart_style, to_inline, to_png, to_svg
 from loadtest.charts import draw_charts
 from loadtest.comparison import REPORT_FILE, CandidateReport, Quality, Report, read_report, save_report
 from loadtest.report_tables import Table, chart_table, write_levels_csv, write_summary_csv
-from loadtest.summary import caveats, report_common_level, report_metric, summary_rows, summary_table, verdict
+from loadtest.summary import (
+    caveats,
+    report_common_level,
+    report_metric,
+    summary_rows,
+    summary_table,
+    variants_table,
+    verdict,
+)
 
 _READING = {
     "response-time": "Lower is better. Only answers count, not rejections; a mark on the upper edge is a throttling "
@@ -82,6 +90,7 @@ def _page(report: Report, sections: list[_Section]) -> str:
         verdict=verdict(report),
         summary=Table(header, rows),
         summary_rows=summary_rows(report),
+        variants=Table(*variants_table(report)),
         common_level=report_common_level(report),
         metric=report_metric(report) or "quality",
         sections=sections,

@@ -133,6 +133,8 @@ def write_summary_csv(report: Report, path: Path) -> None:
 def _summary_cells(pair: tuple[CandidateReport, SummaryRow]) -> dict[str, Cell]:
     candidate, row = pair
     quality = candidate.quality
+    low, high = (quality and quality.interval) or (None, None)
+    against = quality.against_dense if quality else None
     return {
         "candidate": candidate.name,
         "variant": candidate.variant,
@@ -141,9 +143,18 @@ def _summary_cells(pair: tuple[CandidateReport, SummaryRow]) -> dict[str, Cell]:
         "quality": quality.value if quality else None,
         "quality_metric": quality.metric if quality else None,
         "quality_examples": quality.n if quality else None,
+        "quality_low": low,
+        "quality_high": high,
+        "against_dense": against.value if against else None,
+        "against_dense_low": against.interval[0] if against else None,
+        "against_dense_high": against.interval[1] if against else None,
+        "against_dense_p": against.p if against else None,
+        "agreement_with_dense": against.agreement if against else None,
         "size_bytes": candidate.size_bytes,
         "parameters": candidate.parameters,
         "nonzero": candidate.nonzero,
+        "macs_per_token": candidate.macs_per_token,
+        "made_in_s": candidate.made_in_s,
         "light_p50_ms": row.light_p50_ms,
         "light_p95_ms": row.light_p95_ms,
         "common_p95_ms": row.common_p95_ms,

@@ -4,7 +4,15 @@ from dataclasses import dataclass
 
 from loadtest.analysis import common_level, level_at, light_level, pareto_front
 from loadtest.comparison import CandidateReport, Quality, Report
-from loadtest.wording import number, one_point, quality_change, quality_text
+from loadtest.wording import (
+    difference_texts,
+    interval_text,
+    number,
+    one_point,
+    quality_change,
+    quality_text,
+    whole,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +121,36 @@ def summary_table(report: Report) -> tuple[tuple[str, ...], tuple[tuple[str, ...
         for row in summary_rows(report)
     )
     return header, rows
+
+
+def variants_table(report: Report) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Header and rows of what candidates are, and how sure their quality is; no rows where nothing of it is known."""
+    metrics = {candidate.quality.metric for candidate in report.candidates if candidate.quality}
+    header = (
+        "candidate",
+        f"{' / '.join(sorted(metrics)) or 'quality'} (95%)",
+        "against dense (95%)",
+        "p",
+        "agreement",
+        "parameters",
+        "not zero",
+        "MACs per token",
+        "made in, s",
+    )
+    known = [one for one in report.candidates if one.parameters is not None or (one.quality and one.quality.interval)]
+    return header, tuple(_variant_row(candidate) for candidate in report.candidates) if known else ()
+
+
+def _variant_row(candidate: CandidateReport) -> tuple[str, ...]:
+    return (
+        candidate.name,
+        interval_text(candidate.quality),
+        *difference_texts(candidate.quality),
+        whole(candidate.parameters),
+        whole(candidate.nonzero),
+        whole(candidate.macs_per_token),
+        whole(candidate.made_in_s),
+    )
 
 
 def _capacity(candidate: CandidateReport, report: Report) -> tuple[float, float]:

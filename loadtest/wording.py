@@ -17,11 +17,35 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+def whole(value: float | None) -> str:
+    """A count, without decimals; a dash for nothing."""
+    return MISSING if value is None else f"{value:,.0f}"
+
+
 def quality_text(quality: Quality | None, decimals: int = 1) -> str:
     """The value alone: 90.0% of an accuracy, three digits of any other metric."""
     if quality is None:
         return MISSING
     return f"{quality.value:.{decimals}%}" if quality.metric in SHARES else number(quality.value)
+
+
+def interval_text(quality: Quality | None) -> str:
+    """The value with the interval behind it: 90.14% (88.0..91.9)."""
+    value = quality_text(quality, decimals=2)
+    if quality is None or quality.interval is None:
+        return value
+    low, high = quality.interval
+    return f"{value} ({100 * low:.1f}..{100 * high:.1f})"
+
+
+def difference_texts(quality: Quality | None) -> tuple[str, str, str]:
+    """What it has more than dense in points, -0.46 (-1.4..+0.5); p; the share of same answers."""
+    if quality is None or quality.against_dense is None:
+        return MISSING, MISSING, MISSING
+    found = quality.against_dense
+    low, high = found.interval
+    points = f"{100 * found.value:+.2f} ({100 * low:+.1f}..{100 * high:+.1f})"
+    return points, f"{found.p:.2g}" if found.p >= 0.001 else "< 0.001", f"{found.agreement:.1%}"
 
 
 def quality_change(base: Quality | None, other: Quality | None) -> str:

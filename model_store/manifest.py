@@ -21,11 +21,25 @@ UNREADABLE = "{!r} of variant {!r} may not be read by the user that this runs as
 Layout = Literal["packed", "padded"]
 
 
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """What an artifact has right more than the dense variant of its model, on the same backend and rows.
+
+    `value` and the ends of its `interval` of 95 % are shares of the rows, `p` is McNemar's; `agreement` is the share of
+    rows that both give the same answer for.
+    """
+
+    value: float
+    interval: tuple[float, float]
+    p: float
+    agreement: float
+
+
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
     """How well an artifact does its task on `n` labelled rows, asked one at a time.
 
     `value` is on the scale of the task's `metric`, more is better; `correct` is how many rows were right where it
-    counts those.
+    counts those, and `interval` then the one of 95 % of their share. `against_dense` is None where the store has no
+    dense variant that was measured on the same rows.
     """
 
     dataset: str
@@ -34,6 +48,8 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     value: float
     correct: int | None = None
     n: int
+    interval: tuple[float, float] | None = None
+    against_dense: Difference | None = None
 
 
 class GoldenInput(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -93,9 +109,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """`variant.json`: one folder is one variant, and also SageMaker's `/opt/ml/model`.
 
     `task_settings` are the task's own (`handlers.tasks`), e.g. the labels of a text classification.
-    `lineage` are the steps of the recipe in `technique`, in their order. `token_lengths` are the numbers of tokens of
-    texts of its data, evenly spaced from the shortest to the longest: what a server measures its engine with. `code` is
-    the SHA-256 of each file of `code/`, which is then loaded only as it was hashed; None where nobody hashed it.
+    `lineage` are the steps of the recipe in `technique`, in their order; `seconds` is what making it took in all, with
+    measuring. `macs_per_token` are the multiplications of all layers for a token, at the mean length of the data's
+    texts. `predictions` is the SHA-256 of `predictions.json`, which has what each artifact answered. `token_lengths`
+    are the numbers of tokens of texts of its data, evenly spaced from the shortest to the longest: what a server
+    measures its engine with. `code` is the SHA-256 of each file of `code/`, which is then loaded only as it was hashed;
+    None where nobody hashed it.
     """
 
     schema: int = SCHEMA
@@ -111,6 +130,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     artifacts: dict[str, Artifact] = {}
     parameters: int | None = None
     nonzero: int | None = None
+    macs_per_token: int | None = None
+    seconds: float | None = None
+    predictions: str | None = None
     golden: list[GoldenInput] = []
     code: dict[str, str] | None = None
 

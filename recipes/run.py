@@ -1,21 +1,26 @@
 """A recipe done: its steps, and the artifacts of what they end in."""
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from model_store.errors import DataError
 from model_store.manifest import MANIFEST_FILE, TOKENIZER_FILE, LineageStep, Technique, read_manifest
-from model_store.rows import Data, Row
+from model_store.rows import Data
 from networks.config import read_shape
 from networks.encoder.shape import EncoderShape
 from recipes.data.tokens import Text, load_tokenizer, token_lengths
+from recipes.data.validation import split_off_validation
 from recipes.export.base import BuiltArtifact
-from recipes.export.catalogue import DEFAULT_BACKENDS
+from recipes.export.catalogue import DEFAULT_BACKENDS, backends_of
 from recipes.export.variant import Exported, ExportInput, export
 from recipes.grammar import Recipe
+from recipes.max_drop import Limit, LimitInput, described, texts_of, within_limit
 from recipes.steps.chain import REPORT_FOLDER, ChainInput, run_steps
+from recipes.steps.qat import Qat
 from recipes.work.progress import Progress, part_of
 
 # So many show how the lengths of texts are spread.
@@ -28,7 +33,7 @@ class RecipeInput:
 
     Artifacts are written for as many of `backends` as write the precision; `latency_s` measures on the first of them.
     A step may evaluate in `jobs` processes at once. Without a train split, quantization is refused unless
-    `calibrate_on_evaluation` is set, and so are steps.
+    `calibrate_on_evaluation` is set, and so are steps. `limit` is what `int8` may lose.
     """
 
     checkpoint: Path
@@ -42,6 +47,7 @@ class RecipeInput:
     jobs: int = 1
     backends: tuple[str, ...] = DEFAULT_BACKENDS
     calibrate_on_evaluation: bool = False
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,8 @@ class Built:
     """What a recipe wrote: an artifact per backend, and what the manifest says of how it was made.
 
     `checkpoint` is what the steps ended in, which fp32 artifacts must equal. `parent` is the variant it was made of,
-    if the first checkpoint was one. `token_lengths` are those of texts of the data.
+    if the first checkpoint was one. `token_lengths` are those of texts of the data. `seconds` is what it took in all,
+    runs that were killed and steps that were done earlier included.
     """
 
     technique: Technique
@@ -58,17 +65,18 @@ class Built:
     exported: Exported
     token_lengths: list[int]
     parent: str | None
+    seconds: float
 
     @property
     def artifacts(self) -> dict[str, BuiltArtifact]:
         return self.exported.artifacts
 
 
-def check_rows(recipe: Recipe, data: Data, calibrate_on_evaluation: bool) -> None:
+def check_rows(recipe: Recipe, data: Data, calibrate_on_evaluation: bool, is_limited: bool = False) -> None:
     """Refuse data that lacks the rows that a recipe needs.
 
     Raises:
-        DataError: there is no train split, and the recipe trains or calibrates.
+        DataError: there is no train split, and the recipe trains or calibrates, or is limited in what `int8` may lose.
     """
     if data.train is not None:
         return
@@ -76,6 +84,8 @@ def check_rows(recipe: Recipe, data: Data, calibrate_on_evaluation: bool) -> Non
     files = f"train.* beside {data.evaluation.split}.*"
     if recipe.steps:
         raise DataError(f"{needed}{files} to train on.")
+    if recipe.precision == "int8" and is_limited:
+        raise DataError(f"{needed}{files}, as --max-drop is measured on rows split off that.")
     if recipe.precision == "int8" and not calibrate_on_evaluation:
         raise DataError(
             f"{needed}{files}, or --calibrate-on-evaluation to measure ranges on the rows that it is evaluated on, "
@@ -87,33 +97,89 @@ def run_recipe(recipe: Recipe, given: RecipeInput) -> Built:
     """Do the steps of a recipe and write the artifacts of its precision into `given.out_dir`.
 
     Raises:
-        RecipeError: a step cannot be done.
+        RecipeError: a step cannot be done, or `int8` loses more than the limit whatever is tried.
         DataError: the data lacks the rows that the recipe needs.
         UnsupportedCheckpoint: the checkpoint cannot be read.
     """
-    check_rows(recipe, given.data, given.calibrate_on_evaluation)
-    phases = 2 if recipe.steps else 1
-    checkpoint, lineage = _steps(recipe, given, part_of(given.report, 0, phases))
-    texts = _texts(given.data)
+    check_rows(recipe, given.data, given.calibrate_on_evaluation, given.limit is not None)
+    is_prepared = bool(recipe.steps) or _limit(recipe, given) is not None
+    ready = _ready(recipe, given, part_of(given.report, 0, 2))
+    began = time.monotonic()
     exported = export(
         ExportInput(
-            checkpoint=checkpoint,
-            calibration=texts,
+            checkpoint=ready.checkpoint,
+            calibration=ready.texts,
             out_dir=given.out_dir,
-            report=part_of(given.report, phases - 1, phases),
+            report=part_of(given.report, 1, 2) if is_prepared else given.report,
             max_tokens=given.max_tokens,
             backends=given.backends,
+            in_fp32=ready.in_fp32,
         ),
         recipe.precision,
     )
     tokenizer = load_tokenizer(given.out_dir / TOKENIZER_FILE, exported.max_tokens)
     return Built(
-        technique=_technique(recipe, given, exported),
-        lineage=lineage,
-        checkpoint=checkpoint,
+        technique=_technique(recipe, given, exported.settings | ready.settings),
+        lineage=ready.lineage,
+        checkpoint=ready.checkpoint,
         exported=exported,
-        token_lengths=token_lengths(tokenizer, texts, TOKEN_LENGTHS),
+        token_lengths=token_lengths(tokenizer, ready.texts, TOKEN_LENGTHS),
         parent=_variant_name(given.checkpoint),
+        seconds=ready.seconds + time.monotonic() - began,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What is exported: a checkpoint, texts to calibrate on and to count, and what `int8` leaves, by backend.
+
+    `search_s` are the seconds that finding the last took.
+    """
+
+    checkpoint: Path
+    lineage: list[LineageStep]
+    texts: tuple[Text, ...]
+    in_fp32: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    search_s: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self.search_s + sum(step.seconds for step in self.lineage)
+
+
+def _ready(recipe: Recipe, given: RecipeInput, report: Progress) -> _Ready:
+    limit = _limit(recipe, given)
+    phases = 2 if recipe.steps and limit else 1
+    checkpoint, lineage = _steps(recipe, given, part_of(report, 0, phases))
+    if limit is None:
+        return _Ready(checkpoint, lineage, _texts(given.data))
+    search = _search(recipe, given, limit, checkpoint, part_of(report, phases - 1, phases))
+    held = within_limit(search)
+    lineage = held.trained_by or lineage
+    settings = described(held, search)
+    return _Ready(held.checkpoint, lineage, texts_of(search.train), held.in_fp32, settings, held.seconds)
+
+
+def _limit(recipe: Recipe, given: RecipeInput) -> Limit | None:
+    return given.limit if recipe.precision == "int8" else None
+
+
+def _search(recipe: Recipe, given: RecipeInput, limit: Limit, checkpoint: Path, report: Progress) -> LimitInput:
+    assert given.data.train is not None, "this is a bug: check_rows refuses a limit without a train split"
+    train, validation = split_off_validation(given.data.train, given.seed)
+    with_training = replace(recipe, steps=(*recipe.steps, Qat()))
+    is_trained = any(isinstance(step, Qat) for step in recipe.steps)
+    return LimitInput(
+        recipe=recipe.text,
+        limit=limit,
+        checkpoint=checkpoint,
+        train=train,
+        validation=validation,
+        backends=tuple(backend for backend in given.backends if backend in backends_of(recipe.precision)),
+        max_tokens=given.max_tokens,
+        trained=None if is_trained else lambda: _steps(with_training, given, report),
+        report=report,
     )
 
 
@@ -140,15 +206,14 @@ def _steps(recipe: Recipe, given: RecipeInput, report: Progress) -> tuple[Path, 
 
 def _texts(data: Data) -> tuple[Text, ...]:
     """Texts to calibrate on and to count: those of the train split, or where there is none of the other."""
-    rows: tuple[Row, ...] = (data.train or data.evaluation).rows
-    return tuple((row.text, row.text_pair) for row in rows)
+    return texts_of(data.train or data.evaluation)
 
 
-def _technique(recipe: Recipe, given: RecipeInput, exported: Exported) -> Technique:
-    on_evaluation = bool(exported.settings) and given.data.train is None
+def _technique(recipe: Recipe, given: RecipeInput, settings: dict[str, Any]) -> Technique:
+    on_evaluation = bool(settings) and given.data.train is None
     marked = {"calibrated_on": given.data.evaluation.split} if on_evaluation else {}
     chain = {"chain": recipe.chain} if recipe.alias else {}
-    return Technique(recipe=recipe.text, parameters=chain | exported.settings | marked)
+    return Technique(recipe=recipe.text, parameters=chain | settings | marked)
 
 
 def _variant_name(checkpoint: Path) -> str | None:

@@ -13,8 +13,11 @@ from handlers.tasks.catalogue import open_task
 from handlers.trial import Trial
 from model_store.manifest import TOKENIZER_FILE, Artifact, GoldenInput, Manifest, Quality, sha256_of
 from model_store.rows import Row, Split
+from networks.config import read_shape
+from paretoserve.builds.integers import check_integers
 from paretoserve.measuring.logits import trial_outcomes
-from paretoserve.measuring.speed import measured_speed
+from paretoserve.measuring.speed import measured, speed_of
+from paretoserve.measuring.statistics import interval_of
 from paretoserve.terminal.progress import Progress
 from serving.cpu_plan import usable_cores
 
@@ -23,7 +26,18 @@ if TYPE_CHECKING:
 
 GOLDEN_INPUTS = 4
 
+# The attention's projections of query, key and value are one, and its output; two of the feed-forward part.
+LINEARS_PER_LAYER = 4
+
 Text = tuple[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Artifacts as the manifest keeps them, and what each answered for the rows, by backend."""
+
+    artifacts: dict[str, Artifact]
+    answers: dict[str, list[Any]]
 
 
 def artifacts_of(
@@ -33,22 +47,24 @@ def artifacts_of(
     folder: Path,
     split: Split,
     report: Progress,
-) -> dict[str, Artifact]:
+) -> Measured:
     """Each written artifact with its golden logits and its quality on the rows of `split`.
 
     Raises:
-        ParetoServeError: an engine fails, or an artifact that must equal the checkpoint does not.
+        ParetoServeError: an engine fails, or an artifact that must equal the checkpoint does not, or what is to be INT8
+            is mostly fp32.
     """
-    artifacts = {}
+    artifacts, answers = {}, {}
     for i, (backend, one) in enumerate(written.items()):
+        artifact = _timed(backend, _artifact(one, folder), checkpoint, manifest, folder)
         part = _Part(report, backend, i, len(written))
-        artifacts[backend] = _measured(backend, _artifact(one, folder), manifest, folder, split, part)
+        artifacts[backend], answers[backend] = _measured(backend, artifact, manifest, folder, split, part)
     equal = [backend for backend, one in written.items() if one.golden_from == "reference"]
     if equal:
         reference = _reference(checkpoint, manifest, folder)
         for backend in equal:
             artifacts[backend] = _checked_against(reference, artifacts[backend], backend, manifest.golden)
-    return artifacts
+    return Measured(artifacts, answers)
 
 
 def golden_inputs(split: Split) -> list[GoldenInput]:
@@ -83,32 +99,43 @@ def _artifact(written: "BuiltArtifact", folder: Path) -> Artifact:
     )
 
 
+def _timed(backend: str, artifact: Artifact, checkpoint: Path, manifest: Manifest, folder: Path) -> Artifact:
+    """The artifact with its speed, once the engine was found to compute it in its precision."""
+    found = measured(backend, artifact, manifest, folder)
+    if artifact.precision == "int8":
+        linears = LINEARS_PER_LAYER * read_shape(checkpoint).layers
+        check_integers(backend, found.operators, found.integer_operators, linears)
+    return msgspec.structs.replace(artifact, speed=speed_of(found))
+
+
 def _measured(
     backend: str, artifact: Artifact, manifest: Manifest, folder: Path, split: Split, report: _Part
-) -> Artifact:
-    """The artifact with its golden logits and its quality, from the engine and the interpreter that will serve it."""
+) -> tuple[Artifact, list[Any]]:
+    """The artifact with its golden logits and its quality, from the engine and the interpreter that will serve it; and
+    its answers."""
     golden = texts_of(manifest.golden)
     trial = _trial(backend, folder / artifact.file, artifact, manifest, folder, (*golden, *texts_of(split.rows)))
     outcomes = []
     for i, outcome in enumerate(trial_outcomes(trial), 1):
         outcomes.append(outcome)
         report(i / len(trial.texts))
-    quality = _quality([outcome.answer for outcome in outcomes[len(golden) :]], manifest, split)
+    answers = [outcome.answer for outcome in outcomes[len(golden) :]]
     golden_logits = [outcome.logits for outcome in outcomes[: len(golden)]]
-    speed = measured_speed(backend, artifact, manifest, folder)
-    return msgspec.structs.replace(artifact, golden_logits=golden_logits, quality=quality, speed=speed)
+    quality = _quality(answers, manifest, split)
+    return msgspec.structs.replace(artifact, golden_logits=golden_logits, quality=quality), answers
 
 
 def _quality(answers: Sequence[Any], manifest: Manifest, split: Split) -> Quality:
     task = open_task(manifest.task, manifest.task_settings)
-    score = task.score(answers, split.rows)
+    score, n = task.score(answers, split.rows), len(split.rows)
     return Quality(
         dataset=split.dataset,
         split=split.split,
         metric=task.metric,
         value=score.value,
         correct=score.correct,
-        n=len(split.rows),
+        n=n,
+        interval=interval_of(score.value, score.correct, n),
     )
 
 

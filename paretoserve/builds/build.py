@@ -1,21 +1,28 @@
 """Build variants: a recipe writes artifacts, the engine that will serve them measures them, a manifest says it all."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from handlers.tasks.catalogue import settings_of
-from model_store.errors import ParetoServeError
+from handlers.tasks.catalogue import open_task, settings_of
+from model_store.errors import ParetoServeError, RecipeError
 from model_store.manifest import Manifest, write_manifest
-from model_store.rows import Data
+from model_store.predictions import write_predictions
+from model_store.rows import Data, Split
 from model_store.store import staging
+from networks.config import read_shape
+from networks.encoder.counts import macs_per_token
+from paretoserve.builds.against_dense import compare_with_dense, predictions_of
 from paretoserve.builds.artifacts import artifacts_of, golden_inputs
 from paretoserve.builds.latency import latency_on
+from paretoserve.builds.score import limit_of
 from paretoserve.builds.task import checkpoint_task, task_name
 from paretoserve.environments.catalogue import interpreter_for
-from paretoserve.terminal.progress import progress
+from paretoserve.terminal.progress import Progress, progress
 from recipes.data.checkpoint import fetch_checkpoint
 from recipes.data.rows import Columns, load_data
 
@@ -34,7 +41,8 @@ class BuildRequest:
     `backends` are those to write artifacts for; unless some are named, each recipe writes those of the default ones
     that it can. Without a `task` it is that of the checkpoint, where this is a variant, or text classification.
     `seed` is for all that is drawn in training; a search evaluates in `jobs` processes at once. Without a train split,
-    quantization is refused unless `calibrate_on_evaluation` is set.
+    quantization is refused unless `calibrate_on_evaluation` is set. `max_drop` is how many points of the task's metric
+    `int8` may lose.
     """
 
     checkpoint: str
@@ -49,13 +57,15 @@ class BuildRequest:
     seed: int = 0
     jobs: int = 1
     calibrate_on_evaluation: bool = False
+    max_drop: float | None = None
 
 
 def build(request: BuildRequest) -> list[Path]:
     """Build every recipe of a request; the folders of the variants, in the order asked.
 
     Raises:
-        RecipeError: a recipe cannot be read, before anything else is done, or one of its steps cannot be done.
+        RecipeError: a recipe cannot be read, before anything else is done; or one of its steps cannot be done, or its
+            `int8` loses more than `max_drop`.
         DataError: the data cannot be read, or lacks rows that a recipe needs.
         ParetoServeError: a recipe has nothing for a backend, an engine is missing or fails, or the checkpoint cannot
             be read.
@@ -65,10 +75,12 @@ def build(request: BuildRequest) -> list[Path]:
     recipes = [recipe_of(text) for text in request.recipes]
     for recipe in recipes:
         backends_of(recipe, request.backends)
+    if request.max_drop is not None and all(recipe.precision != "int8" for recipe in recipes):
+        raise RecipeError("--max-drop is what int8 may lose, and no recipe ends in int8; leave it out, or build int8.")
     checkpoint = fetch_checkpoint(request.checkpoint)
     data = load_data(request.data, checkpoint_task(request.task, checkpoint).target, request.columns)
     for recipe in recipes:
-        check_rows(recipe, data, request.calibrate_on_evaluation)
+        check_rows(recipe, data, request.calibrate_on_evaluation, request.max_drop is not None)
     model = request.name or checkpoint.resolve().name
     return [build_variant(request, checkpoint, data, model, recipe.text) for recipe in recipes]
 
@@ -129,12 +141,26 @@ def build_variant(
             jobs=request.jobs,
             backends=backends,
             calibrate_on_evaluation=request.calibrate_on_evaluation,
+            limit=limit_of(request.max_drop, request.task, checkpoint),
         )
         built = run_recipe(parsed, given)
         manifest = _manifest(model, variant, built, data, request.task)
-        artifacts = artifacts_of(built.artifacts, built.checkpoint, manifest, folder, data.evaluation, report)
-        write_manifest(msgspec.structs.replace(manifest, artifacts=artifacts), folder)
+        write_manifest(_finished(manifest, built, folder, data.evaluation, report), folder)
+    compare_with_dense(request.store, model)
     return target
+
+
+def _finished(manifest: Manifest, built: "Built", folder: Path, split: Split, report: Progress) -> Manifest:
+    """The manifest with what was measured of the artifacts; writes what they answered."""
+    began = time.monotonic()
+    measured = artifacts_of(built.artifacts, built.checkpoint, manifest, folder, split, report)
+    predictions = predictions_of(open_task(manifest.task, manifest.task_settings), measured.answers, split)
+    return msgspec.structs.replace(
+        manifest,
+        artifacts=measured.artifacts,
+        seconds=round(built.seconds + time.monotonic() - began, 1),
+        predictions=write_predictions(predictions, folder) if predictions else None,
+    )
 
 
 def _manifest(model: str, variant: str, built: "Built", data: Data, task: str | None) -> Manifest:
@@ -151,5 +177,11 @@ def _manifest(model: str, variant: str, built: "Built", data: Data, task: str | 
         token_lengths=built.token_lengths,
         parameters=built.exported.parameters,
         nonzero=built.exported.nonzero,
+        macs_per_token=_macs_per_token(built),
         golden=golden_inputs(data.evaluation),
     )
+
+
+def _macs_per_token(built: "Built") -> int:
+    """At the mean length of the data's texts."""
+    return macs_per_token(read_shape(built.checkpoint), round(mean(built.token_lengths)))

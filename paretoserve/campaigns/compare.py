@@ -19,7 +19,7 @@ from loadtest.levels import LevelResult
 from loadtest.progress import LevelDone, LevelStarted, LevelTicked
 from loadtest.report import write_report
 from model_store.rows import Split
-from paretoserve.campaigns.quality import PATH, served_quality, write_bodies
+from paretoserve.campaigns.quality import PATH, served_quality, with_difference, write_bodies
 from paretoserve.candidates.candidate import Candidate
 from paretoserve.hosts.container import Limits, image_id, image_of, running_container
 from paretoserve.hosts.endpoint import describe_variants
@@ -176,11 +176,13 @@ def _candidate_report(
         backend=candidate.backend,
         levels=levels,
         threshold=throttling_threshold(levels),
-        quality=quality,
+        quality=with_difference(quality, artifact.quality if artifact else None),
         size_bytes=artifact.bytes if artifact else None,
         parameters=candidate.manifest.parameters,
         nonzero=candidate.manifest.nonzero,
         precision=engine["executed_precision"] if isinstance(engine, dict) else None,
+        macs_per_token=candidate.manifest.macs_per_token,
+        made_in_s=candidate.manifest.seconds,
     )
 
 

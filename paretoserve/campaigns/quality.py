@@ -3,14 +3,19 @@
 import http.client
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from handlers.tasks.base import AnyTask
-from loadtest.comparison import Quality
+from loadtest.comparison import Difference, Quality
 from model_store.errors import ParetoServeError
+from model_store.manifest import Quality as BuiltQuality
 from model_store.rows import Split
+from paretoserve.measuring.statistics import interval_of
 from paretoserve.terminal.progress import Progress
 from serving.headers import TARGET_VARIANT
 
@@ -45,8 +50,20 @@ def served_quality(url: str, split: Split, task: AnyTask, report: Progress, vari
         answers.append(_answer(connection, task.inputs(row), headers))
         report(f"{task.metric} over HTTP", (i + 1) / len(split.rows))
     connection.close()
-    score = task.score(answers, split.rows)
-    return Quality(score.value, task.metric, len(split.rows), f"{split.dataset}/{split.split}")
+    score, n = task.score(answers, split.rows), len(split.rows)
+    interval = interval_of(score.value, score.correct, n)
+    return Quality(score.value, task.metric, n, f"{split.dataset}/{split.split}", interval)
+
+
+def with_difference(quality: Quality, built: BuiltQuality | None) -> Quality:
+    """A quality with what `build` found against the dense variant, where it was `built` on the same rows."""
+    if built is None or (built.metric, built.n, f"{built.dataset}/{built.split}") != (
+        quality.metric,
+        quality.n,
+        quality.dataset,
+    ):
+        return quality
+    return replace(quality, against_dense=msgspec.convert(built.against_dense, Difference | None, from_attributes=True))
 
 
 def _answer(connection: http.client.HTTPConnection, asked: Any, headers: dict[str, str]) -> Any:

@@ -27,7 +27,19 @@ BUILDING_S = 300.0
 def measured_speed(
     backend: str, artifact: Artifact, manifest: Manifest, folder: Path, limit_s: float = BUILDING_S
 ) -> Speed:
-    """How fast an artifact in `folder` is on this machine, found within `limit_s` seconds.
+    """How fast an artifact in `folder` is on this machine, found within `limit_s` seconds; raises as `measured`."""
+    return speed_of(measured(backend, artifact, manifest, folder, limit_s))
+
+
+def speed_of(found: Measured) -> Speed:
+    """What a manifest keeps of it."""
+    return Speed(tokens_per_s=round(found.tokens_per_s, 1), processor=str(processor()))
+
+
+def measured(
+    backend: str, artifact: Artifact, manifest: Manifest, folder: Path, limit_s: float = BUILDING_S
+) -> Measured:
+    """How fast an artifact in `folder` is, and what the engine executes of it, found within `limit_s` seconds.
 
     Raises:
         EnvironmentUnavailable: the engine is not installed.
@@ -44,7 +56,7 @@ def measured_speed(
         cores=len(usable_cores()),
         lengths=tuple(manifest.token_lengths) or USUAL_LENGTHS,
     )
-    return Speed(tokens_per_s=round(_outcome(trial, limit_s).tokens_per_s, 1), processor=str(processor()))
+    return _outcome(trial, limit_s)
 
 
 def _outcome(trial: SpeedTrial, limit_s: float) -> Measured:

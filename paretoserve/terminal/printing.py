@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 def print_report(report: "Report", folder: Path) -> None:
-    from paretoserve.terminal.result_tables import report_table
+    from paretoserve.terminal.result_tables import report_tables
 
-    table, verdict = report_table(report)
-    console.print(table)
+    tables, verdict = report_tables(report)
+    console.print(*tables, sep="\n")
     console.print(verdict, markup=False)
     console.print(f"Report: {folder / 'report.html'}", markup=False, soft_wrap=True)
 
 
 def print_variants(folders: list[Path]) -> None:
-    from paretoserve.terminal.result_tables import variants_table
+    from paretoserve.terminal.result_tables import sizes_table, variants_table
 
-    console.print(variants_table(folders))
+    console.print(variants_table(folders), sizes_table(folders), sep="\n")

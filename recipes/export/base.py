@@ -19,7 +19,7 @@ class Source:
     """What artifacts are written from, and where to; writers change nothing of it.
 
     `encoder` is in fp32 and eval mode. `graph` gives it as an ONNX graph, made once. `calibration` are real texts,
-    where the precision needs them.
+    where the precision needs them; `in_fp32` are the linear layers, by their names in the graph, that `int8` leaves.
     """
 
     encoder: PackedEncoder
@@ -27,6 +27,7 @@ class Source:
     calibration: tuple[Packed, ...]
     out_dir: Path
     report: Progress
+    in_fp32: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ def _write(source: Source, precision: Precision) -> BuiltArtifact:
     graph = onnx_graph(source.encoder, DEEPSPARSE)
     if precision == "int8":
         source.report("Quantizing for DeepSparse", 0.0)
-        graph = quantize_for_deepsparse(graph, source.calibration)
+        graph = quantize_for_deepsparse(graph, source.calibration, source.in_fp32)
     save_onnx(graph, source.out_dir / "model.deepsparse.onnx")
     return artifact(precision, "model.deepsparse.onnx")
 

@@ -5,13 +5,14 @@ scaled, for each output unit by a factor of its own. What it makes of QDQ nodes,
 embeddings stay float: the engine ends its process on rounded ones.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto
 
 from recipes.data.tokens import Packed
-from recipes.export.onnx_int8 import GraphRewriter, Range, encoder_linears, observed_ranges, rounded
+from recipes.export.onnx_int8 import GraphRewriter, encoder_linears, observed_ranges
+from recipes.export.rounding import Range, rounded
 
 # All that a signed byte holds: without VNNI the engine multiplies in more than bytes, so that nothing saturates.
 _LARGEST_WEIGHT = 127
@@ -23,9 +24,12 @@ _LARGEST_BIAS = 2**30
 _WEIGHT_ZERO = 128
 
 
-def quantize_for_deepsparse(graph: ModelProto, inputs: Iterable[Packed]) -> ModelProto:
-    """The static INT8 form of `graph`, which is in DeepSparse's dialect, with ranges of activations on `inputs`."""
-    linears = {node.output[0]: node for node in encoder_linears(graph)}
+def quantize_for_deepsparse(graph: ModelProto, inputs: Iterable[Packed], in_fp32: Collection[str] = ()) -> ModelProto:
+    """The static INT8 form of `graph`, which is in DeepSparse's dialect, with ranges of activations on `inputs`.
+
+    The linear layers named in `in_fp32` stay as they are.
+    """
+    linears = {node.output[0]: node for node in encoder_linears(graph) if node.name not in in_fp32}
     sources = sorted({node.input[0] for node in linears.values()})
     quantizer = _Quantizer(graph, observed_ranges(graph, sources, inputs))
     for node in graph.graph.node:

@@ -8,12 +8,11 @@ residual stream too, which `onnxruntime.quantization.quantize_static` would rout
 The ranges are constants of the file (static). Dynamic quantization would take them from the batch at hand, and an
 answer would then depend on whose requests it was computed with.
 
-Jacob et al. 2018, arXiv:1712.05877, for the arithmetic.
+`recipes.export.rounding` has the arithmetic.
 """
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 
 import numpy as np
 import onnx
@@ -22,6 +21,7 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from networks.encoder.graph import WORD_EMBEDDINGS
 from recipes.data.tokens import Packed
+from recipes.export.rounding import Floats, Range, rounded
 
 # Before the import: unless told not to, it tells its makers of every model that it loads.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -29,16 +29,15 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 Array = NDArray[np.generic]
-Floats = NDArray[np.float32]
-
-# So that a tensor or a weight that is zero throughout has a scale to divide by.
-_SMALLEST = 1e-12
 
 
-def quantize_onnx(graph: ModelProto, inputs: Iterable[Packed]) -> ModelProto:
-    """The static INT8 form of `graph`, with the smallest and largest activations on `inputs` as ranges."""
-    linears = {node.name for node in encoder_linears(graph)}
-    sources = sorted({node.input[0] for node in encoder_linears(graph)})
+def quantize_onnx(graph: ModelProto, inputs: Iterable[Packed], in_fp32: Collection[str] = ()) -> ModelProto:
+    """The static INT8 form of `graph`, with the smallest and largest activations on `inputs` as ranges.
+
+    The linear layers named in `in_fp32` stay as they are.
+    """
+    quantized = [node for node in encoder_linears(graph) if node.name not in in_fp32]
+    linears, sources = {node.name for node in quantized}, sorted({node.input[0] for node in quantized})
     ranges = observed_ranges(graph, sources, inputs)
     quantizer = _Quantizer(graph)
     for node in graph.graph.node:
@@ -49,25 +48,6 @@ def quantize_onnx(graph: ModelProto, inputs: Iterable[Packed]) -> ModelProto:
         else:
             quantizer.nodes.append(node)
     return quantizer.graph()
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """The values that a tensor takes; zero is always among them, so that it is represented exactly."""
-
-    low: float = 0.0
-    high: float = 0.0
-
-    def widened(self, values: Floats) -> "Range":
-        return Range(min(self.low, float(values.min())), max(self.high, float(values.max())))
-
-    @property
-    def scale(self) -> np.float32:
-        return np.float32(max(self.high - self.low, _SMALLEST) / 255)
-
-    @property
-    def zero_point(self) -> np.uint8:
-        return np.uint8(round(-self.low / float(self.scale)))
 
 
 def encoder_linears(graph: ModelProto) -> list[NodeProto]:
@@ -91,23 +71,6 @@ def observed_ranges(graph: ModelProto, tensors: list[str], inputs: Iterable[Pack
         for name, values in zip(tensors, session.run(tensors, packed), strict=True):
             ranges[name] = ranges[name].widened(values)
     return ranges
-
-
-# Of a weight's byte. Processors without VNNI add two products of bytes in 16 bits, which saturate with weights of twice
-# that; the answers of the same file would depend on the processor.
-LARGEST_WEIGHT = 63
-
-
-def rounded(
-    weight: Floats, axis: int, largest_weight: int = LARGEST_WEIGHT, least: Floats | float = 0.0
-) -> tuple[NDArray[np.int8], Floats]:
-    """`weight` (a matrix) as signed bytes, and the scales, one per index of `axis`.
-
-    The largest byte stands for `least` at least, a number or one per index.
-    """
-    largest = np.maximum(np.abs(weight).max(axis=1 - axis, keepdims=True), least)
-    scales = np.maximum(largest, _SMALLEST).astype(np.float32) / np.float32(largest_weight)
-    return np.rint(weight / scales).astype(np.int8), scales
 
 
 class GraphRewriter:

@@ -10,7 +10,7 @@ def _write(source: Source, precision: Precision) -> BuiltArtifact:
     graph = source.graph()
     if precision == "int8":
         source.report("Quantizing for ONNX Runtime", 0.0)
-        graph = quantize_onnx(graph, source.calibration)
+        graph = quantize_onnx(graph, source.calibration, source.in_fp32)
     save_onnx(graph, source.out_dir / "model.onnx")
     return artifact(precision, "model.onnx")
 

@@ -17,7 +17,7 @@ def _write(source: Source, precision: Precision) -> BuiltArtifact:
     if precision == "bf16":
         round_matrices(model)
     elif precision == "int8":
-        model = quantize_ir(model, source.calibration, source.report)
+        model = quantize_ir(model, source.calibration, source.report, source.in_fp32)
     save_ir(model, source.out_dir / "model.xml")
     return artifact(precision, "model.xml", "model.bin")
 

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import redirect_stdout
 from io import StringIO
 
@@ -12,8 +12,12 @@ from recipes.data.tokens import Packed
 from recipes.work.progress import Progress
 
 
-def quantize_ir(model: openvino.Model, inputs: Sequence[Packed], report: Progress) -> openvino.Model:
+def quantize_ir(
+    model: openvino.Model, inputs: Sequence[Packed], report: Progress, in_fp32: Collection[str] = ()
+) -> openvino.Model:
     """The static INT8 form of `model`, with ranges measured on `inputs`; `report` counts its own share, 0 to 1.
+
+    The products named in `in_fp32` stay as they are.
 
     NNCF's post-training quantization for transformers: products of the attention too, SmoothQuant (Xiao et al.
     2022, arXiv:2211.10438) against outliers, and bias correction.
@@ -40,6 +44,7 @@ def quantize_ir(model: openvino.Model, inputs: Sequence[Packed], report: Progres
             nncf.Dataset(inputs, counted),
             model_type=nncf.ModelType.TRANSFORMER,
             subset_size=len(inputs),
+            ignored_scope=nncf.IgnoredScope(names=sorted(in_fp32)),
             # Weights of seven bits: with eight, products saturate on processors without VNNI.
             advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE),
         )

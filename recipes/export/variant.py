@@ -1,7 +1,7 @@
 """A checkpoint in one precision, in the form of each engine."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from recipes.work.progress import Progress, part_of
 class ExportInput:
     """`checkpoint` and `out_dir` exist; `calibration` are texts to measure ranges on, which `int8` needs.
 
-    `backends` are those to write artifacts for, as many of them as write the precision.
+    `backends` are those to write artifacts for, as many of them as write the precision. `in_fp32` names for a backend
+    the linear layers that `int8` leaves as they are.
     """
 
     checkpoint: Path
@@ -33,6 +34,7 @@ class ExportInput:
     report: Progress
     max_tokens: int = 128
     backends: tuple[str, ...] = DEFAULT_BACKENDS
+    in_fp32: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def token_limit(self, shape: EncoderShape) -> int:
         """Where texts are cut: what was asked for, or less if the checkpoint has fewer positions."""
@@ -92,5 +94,7 @@ def _artifacts(
     for i, (backend, exporter) in enumerate(exporters.items()):
         report = part_of(given.report, i, len(exporters))
         report(f"Writing for {backend}", 0.0)
-        artifacts[backend] = exporter.write(Source(encoder, graph, calibration, given.out_dir, report), precision)
+        left = given.in_fp32.get(backend, frozenset())
+        source = Source(encoder, graph, calibration, given.out_dir, report, left)
+        artifacts[backend] = exporter.write(source, precision)
     return artifacts

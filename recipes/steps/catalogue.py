@@ -4,6 +4,7 @@ from recipes.steps.base import Step
 from recipes.steps.layers import Layers
 from recipes.steps.movement_pruning import Movement
 from recipes.steps.nas_step import Nas
+from recipes.steps.qat import Qat
 from recipes.steps.sparse import Sparse
 
 STEPS: dict[str, type[Step]] = {
@@ -11,5 +12,6 @@ STEPS: dict[str, type[Step]] = {
     Layers.name: Layers,
     Movement.name: Movement,
     Nas.name: Nas,
+    Qat.name: Qat,
     Sparse.name: Sparse,
 }

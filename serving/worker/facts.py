@@ -18,8 +18,8 @@ def facts_of(folder: Path, backend: str, loaded: Loaded, speeds: dict[StreamSpli
     """Of the variant in `folder`, loaded on a backend: its manifest, what was measured, and what really runs it."""
     manifest, cost, info = loaded.handler.manifest, loaded.cost, loaded.handler.session_info
     facts = described(manifest)
-    # The golden inputs are for the worker; a reader of /variants wants the rest.
-    del facts["golden"], facts["artifacts"], facts["code"]
+    # These are for the worker and for building; a reader of /variants wants the rest.
+    del facts["golden"], facts["artifacts"], facts["code"], facts["predictions"]
     if (folder / INFERENCE_FILE).is_file():
         facts["code"] = {"hashed": manifest.code is not None}
     if artifact := manifest.artifacts.get(artifact_name(backend, manifest.artifacts)):

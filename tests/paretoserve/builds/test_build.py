@@ -1,5 +1,6 @@
 import sys
 from pathlib import Path
+from statistics import mean
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from paretoserve.builds.artifacts import golden_inputs
 from paretoserve.builds.build import BuildRequest, backends_of, build, recipe_of
 from paretoserve.environments.catalogue import ENGINES, Engine
 from paretoserve.measuring import logits as measurement
+from paretoserve.measuring.statistics import wilson_interval
 from recipes.export import variant
 from tests.tiny import tiny_checkpoint
 
@@ -28,12 +30,17 @@ def test_a_built_variant_has_an_artifact_for_every_engine_with_its_quality(tiny_
         assert artifact.quality.n == 6
         assert artifact.quality.correct is not None
         assert (artifact.quality.metric, artifact.quality.value) == ("accuracy", artifact.quality.correct / 6)
+        assert artifact.quality.interval == pytest.approx(wilson_interval(artifact.quality.correct, 6))
 
 
 def test_a_variant_says_how_it_was_made_and_how_long_texts_are(tiny_store: Path) -> None:
     manifest = read_manifest(tiny_store / "tiny" / "dense")
     assert (manifest.technique.recipe, manifest.lineage) == ("dense", [])
     assert len(manifest.token_lengths) == 32
+    assert manifest.seconds is not None
+    assert manifest.seconds > 0
+    # Two layers of 4 * 32 * 32 + 2 * 32 * 64, and scores with and mixtures of the tokens of a text.
+    assert manifest.macs_per_token == 2 * (8192 + 2 * round(mean(manifest.token_lengths)) * 32)
     assert 0 < manifest.token_lengths[0] < manifest.token_lengths[-1] <= manifest.max_tokens
 
 
@@ -67,7 +74,7 @@ def test_golden_inputs_reach_from_the_shortest_to_the_longest_text() -> None:
 
 
 def test_an_unknown_recipe_is_told_before_any_work(tmp_path: Path) -> None:
-    with pytest.raises(ParetoServeError, match="no 'int3', perhaps 'int8' is meant; accepted are dense, bf16, int8"):
+    with pytest.raises(ParetoServeError, match=r"no 'int3', perhaps 'int8' is meant; accepted are .*dense, bf16, int8"):
         build(BuildRequest("no-such-checkpoint", "no-such-data", ("int3",), tmp_path))
 
 
@@ -76,7 +83,12 @@ def test_artifacts_are_written_for_the_backends_that_are_named(tiny_data: Path, 
     asked = BuildRequest(str(checkpoint), str(tiny_data), ("dense",), tmp_path / "store", backends=("onnxruntime",))
     (folder,) = build(asked)
     assert set(read_manifest(folder).artifacts) == {"onnxruntime"}
-    assert {file.name for file in folder.iterdir()} == {"variant.json", "tokenizer.json", "model.onnx"}
+    assert {file.name for file in folder.iterdir()} == {
+        "variant.json",
+        "tokenizer.json",
+        "model.onnx",
+        "predictions.json",
+    }
 
 
 def test_without_names_a_recipe_writes_what_it_can_of_the_usual_ones() -> None:
@@ -88,6 +100,30 @@ def test_a_backend_that_a_recipe_writes_nothing_for_is_told_before_any_work(tmp_
     sentence = r"^Recipe 'int8' writes nothing for backend 'torch'; it can write for onnxruntime, openvino"
     with pytest.raises(ParetoServeError, match=sentence):
         build(BuildRequest("no-such-checkpoint", "no-such-data", ("dense", "int8"), tmp_path, backends=("torch",)))
+
+
+@pytest.mark.timeout(300)
+def test_what_int8_may_lose_is_measured_on_each_engine_and_kept(tiny_data: Path, tmp_path: Path) -> None:
+    checkpoint = tiny_checkpoint(tmp_path / "tiny")
+    (tmp_path / "data").mkdir()
+    lines = tiny_data.read_text().splitlines(keepends=True)
+    (tmp_path / "data" / "dev.tsv").write_text("".join(lines))
+    (tmp_path / "data" / "train.tsv").write_text("".join(lines[:1] + 5 * lines[1:]))
+    asked = BuildRequest(str(checkpoint), str(tmp_path / "data"), ("int8",), tmp_path / "store", max_drop=100.0)
+    (folder,) = build(asked)
+    kept = read_manifest(folder).technique.parameters
+    assert (kept["max_drop"], kept["validation_rows"], kept["calibration_texts"]) == (100.0, 3, 27)
+    assert kept["in_fp32"] == {"onnxruntime": [], "openvino": []}
+    assert [(one["backend"], one["qat"], one["in_fp32"]) for one in kept["tried"]] == [
+        ("onnxruntime", False, 0),
+        ("openvino", False, 0),
+    ]
+
+
+def test_what_int8_may_lose_needs_a_train_split(tiny_data: Path, tmp_path: Path) -> None:
+    checkpoint = tiny_checkpoint(tmp_path / "tiny")
+    with pytest.raises(DataError, match=r"^Recipe 'int8' needs a train split, .*, as --max-drop is measured on rows"):
+        build(BuildRequest(str(checkpoint), str(tiny_data), ("int8",), tmp_path / "store", max_drop=1.0))
 
 
 def test_an_engine_that_is_missing_is_told_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,3 +40,13 @@ def openvino_operators(file: Path) -> Counter[tuple[str, str]]:
     """What `file` holds, as (kind, type of the output); what OpenVINO makes of it depends on the processor."""
     nodes = openvino.Core().read_model(file).get_ops()
     return Counter((node.get_type_name(), node.get_output_element_type(0).get_type_name()) for node in nodes)
+
+
+def openvino_rounded(file: Path) -> set[str]:
+    """The products of `file` whose input is rounded, by their names."""
+    products = [node for node in openvino.Core().read_model(file).get_ops() if node.get_type_name() == "MatMul"]
+    return {
+        node.get_friendly_name()
+        for node in products
+        if node.input_value(0).get_node().get_type_name() == "FakeQuantize"
+    }

@@ -10,7 +10,13 @@ from model_store.errors import DataError
 from networks.encoder.shape import EncoderShape
 from recipes.data.tokens import Text
 from recipes.export.variant import Exported, ExportInput, export
-from tests.recipes.export.engines import ASK, onnxruntime_logits, onnxruntime_operators, openvino_operators
+from tests.recipes.export.engines import (
+    ASK,
+    onnxruntime_logits,
+    onnxruntime_operators,
+    openvino_operators,
+    openvino_rounded,
+)
 from tests.tiny import PAIRS, TEXTS, packed_texts, random_packed, tiny_checkpoint, torch_logits
 
 
@@ -46,6 +52,22 @@ def test_openvino_is_given_every_encoder_linear_and_the_attention_in_integers(in
     held = openvino_operators(int8 / "model.xml")
     assert held["FakeQuantize", "f32"] >= 8 + 4, "an input of each linear; query and key in each of two layers"
     assert held["Convert", "f32"] >= 8 + 1, "weights of each linear and the word embeddings, stored as bytes"
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino", "deepsparse"])
+def test_layers_that_are_left_in_fp32_are_not_rounded(checkpoint: Path, tmp_path: Path, backend: str) -> None:
+    left = frozenset({"layer.0.attention.qkv", "layer.1.output"})
+    given = ExportInput(
+        checkpoint, TEXTS, tmp_path, lambda step, done: None, backends=(backend,), in_fp32={backend: left}
+    )
+    file = tmp_path / export(given, "int8").artifacts[backend].file
+    if backend == "openvino":
+        assert not left & openvino_rounded(file)
+        assert {"layer.0.attention.output", "layer.1.attention.qkv"} <= openvino_rounded(file)
+        return
+    rounded = {constant.name for constant in onnx.load(file).graph.initializer if constant.data_type in (2, 3)}
+    assert sum(name.startswith("layer.") and ".weight." in name and ".zero" not in name for name in rounded) == 8 - 2
+    assert not any(name.startswith(tuple(left)) for name in rounded)
 
 
 def test_deepsparse_is_given_every_encoder_linear_as_a_product_of_bytes(checkpoint: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ CASES: tuple[str, ...] = (
     "sparse:70:block4:3",
     "nas:error<=dense+50:2:2:6",
     "movement:macs<=60%:6",
+    "qat:2",
 )
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.parametrize("recipe", CASES)]
