@@ -22,6 +22,8 @@ Batch = TypeVar("Batch")
 
 SAVE_EVERY_S = 60.0
 
+_FIRST_STEPS = 5
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
@@ -197,13 +199,16 @@ class _Run(Generic[Model, Batch]):
         words = [f"step {record.step} of {settings.steps}"]
         words += [f"loss {record.losses[-1]:.2f}"] if record.losses else []
         words += [f"validation {100 * record.curve[-1].score:.2f} %"] if record.curve else []
-        return ", ".join([*words, self._time_left()])
+        return ", ".join([*words, *self._time_left()])
 
-    def _time_left(self) -> str:
+    def _time_left(self) -> list[str]:
+        """Nothing yet after the first steps, which take longer."""
         begun_at, begun_s = self._since
-        seconds = (time.monotonic() - begun_s) / (self.record.step - begun_at)
-        left_s = seconds * (self._settings.steps - self.record.step)
-        return f"{left_s / 60:.0f} min left" if left_s >= 60 else f"{left_s:.0f} s left"
+        done = self.record.step - begun_at
+        if done < _FIRST_STEPS:
+            return []
+        left_s = (time.monotonic() - begun_s) / done * (self._settings.steps - self.record.step)
+        return [f"{left_s / 60:.0f} min left" if left_s >= 60 else f"{left_s:.0f} s left"]
 
 
 def _seed_of(seed: int, step: int) -> int:
