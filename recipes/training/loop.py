@@ -197,7 +197,9 @@ class _Run(Generic[Model, Batch]):
         """`step 120 of 900, loss 0.31, validation 91.20 %, 14 min left`."""
         record, settings = self.record, self._settings
         words = [f"step {record.step} of {settings.steps}"]
-        words += [f"loss {record.losses[-1]:.2f}"] if record.losses else []
+        # Right after a check there is no loss since then.
+        losses = record.losses[-1:] or [point.loss for point in record.curve[-1:]]
+        words += [f"loss {loss:.2f}" for loss in losses]
         words += [f"validation {100 * record.curve[-1].score:.2f} %"] if record.curve else []
         return ", ".join([*words, *self._time_left()])
 
