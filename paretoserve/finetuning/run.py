@@ -21,7 +21,7 @@ from recipes.finetuning.settings import FinetuneInput, FinetuneSettings
 from recipes.finetuning.unlabelled import unlabelled_rows
 from recipes.work.disk import written_in
 
-WORK_FOLDER = ".work"
+WORK_FOLDER = ".finetuning"
 """Beside the checkpoint: what survives a kill, a folder per checkpoint."""
 
 
@@ -52,17 +52,15 @@ def finetune(request: FinetuneRequest) -> Training:
         DataError: the data cannot be read, or nothing can be learnt from it.
         StoreError: the folder holds something else, or cannot be written.
     """
-    before = _training_in(request.out)
+    training = _training_in(request.out)
     given = _input(request)
-    if before is not None and before.fingerprint == given.fingerprint():
-        errors.print(
-            f"{request.out.name!r} was trained so already; nothing is left to do.", markup=False, soft_wrap=True
-        )
-        return before
-    out = request.out.resolve()
+    out, name = request.out.resolve(), given.fingerprint()
     work = out.parent / WORK_FOLDER / out.name
     with written_in(out):
-        training = _train(given, out, work / given.fingerprint())
+        if training is not None and training.fingerprint == name:
+            _say(f"{out.name!r} was trained so already; nothing is left to do.")
+        else:
+            training = _train(given, out, work / name)
         _remove(work)
     return training
 
@@ -77,9 +75,13 @@ def _training_in(out: Path) -> Training | None:
 
 def _remove(work: Path) -> None:
     """The work on a checkpoint that is written, and the folder of all such work where this was the last."""
-    shutil.rmtree(work)
-    if not any(work.parent.iterdir()):
+    shutil.rmtree(work, ignore_errors=True)
+    if work.parent.is_dir() and not any(work.parent.iterdir()):
         work.parent.rmdir()
+
+
+def _say(sentence: str) -> None:
+    errors.print(sentence, markup=False, soft_wrap=True)
 
 
 def _input(request: FinetuneRequest) -> FinetuneInput:
@@ -94,7 +96,7 @@ def _input(request: FinetuneRequest) -> FinetuneInput:
 def _train(given: FinetuneInput, out: Path, work: Path) -> Training:
     beginning = begin(given, work)
     for line in _announced(given, beginning):
-        errors.print(line, markup=False, soft_wrap=True)
+        _say(line)
     with progress(f"Training {out.name}") as report:
         finetuned = finetune_in(given, beginning, work, report)
     with staging(out) as folder:

@@ -67,7 +67,7 @@ def finetune(given: FinetuneInput, beginning: Beginning, work: Path, report: Pro
         seed=given.settings.seed,
         bf16=has_fast_bf16(),
     )
-    every = max(1, lesson.batches.per_pass // CHECKS_PER_EPOCH)
+    every = lesson.steps_of_part(CHECKS_PER_EPOCH)
     hooks = Hooks(checks=Checks(lesson.accuracy, every, patience=given.settings.patience))
     training = stretch(told, 0.1 if given.teacher else 0.0, 0.98)
     curve = train(beginning.encoder, lesson.batches, lesson.loss, settings, work, training, hooks)

@@ -67,7 +67,7 @@ def recover_with(
     """The same with a lesson that the step made by `lesson_of`, of batches as large as `how` says."""
     steps = lesson.steps(how.passes)
     settings = TrainingSettings(steps, how.learning_rate, seed=given.seed, bf16=has_fast_bf16())
-    every = max(1, lesson.batches.per_pass // CHECKS_PER_PASS)
+    every = lesson.steps_of_part(CHECKS_PER_PASS)
     checks = Checks(lesson.accuracy, every, since=round(how.since * steps), patience=how.patience)
     report = stretch(given.report, 0.1, 1.0)
     return train(

@@ -25,6 +25,10 @@ class Lesson:
         """The steps of so many passes over the rows, one at least."""
         return max(1, round(passes * self.batches.per_pass))
 
+    def steps_of_part(self, parts: int) -> int:
+        """The steps of one of so many parts of a pass, rounded up: a last part is never of a step or two."""
+        return -(-self.batches.per_pass // parts)
+
     def loss(self, encoder: PackedEncoder, batch: RowBatch) -> Tensor:
         on_device = batch.to(device_of(encoder))
         return self.loss_of_logits(encoder(**on_device.inputs), on_device)

@@ -22,6 +22,8 @@ Batch = TypeVar("Batch")
 
 SAVE_EVERY_S = 60.0
 
+_FIRST_STEPS = 5
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
@@ -196,15 +198,20 @@ class _Run(Generic[Model, Batch]):
         """`step 120 of 900, loss 0.31, validation 91.20 %, 14 min left`."""
         record, settings = self.record, self._settings
         words = [f"step {record.step} of {settings.steps}"]
-        words += [f"loss {record.losses[-1]:.2f}"] if record.losses else []
+        # Right after a check there is no loss since then.
+        losses = record.losses[-1:] or [point.loss for point in record.curve[-1:]]
+        words += [f"loss {loss:.2f}" for loss in losses]
         words += [f"validation {100 * record.curve[-1].score:.2f} %"] if record.curve else []
-        return ", ".join([*words, self._time_left()])
+        return ", ".join([*words, *self._time_left()])
 
-    def _time_left(self) -> str:
+    def _time_left(self) -> list[str]:
+        """Nothing yet after the first steps, which take longer."""
         begun_at, begun_s = self._since
-        seconds = (time.monotonic() - begun_s) / (self.record.step - begun_at)
-        left_s = seconds * (self._settings.steps - self.record.step)
-        return f"{left_s / 60:.0f} min left" if left_s >= 60 else f"{left_s:.0f} s left"
+        done = self.record.step - begun_at
+        if done < _FIRST_STEPS:
+            return []
+        left_s = (time.monotonic() - begun_s) / done * (self._settings.steps - self.record.step)
+        return [f"{left_s / 60:.0f} min left" if left_s >= 60 else f"{left_s:.0f} s left"]
 
 
 def _seed_of(seed: int, step: int) -> int:

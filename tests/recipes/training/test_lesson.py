@@ -34,6 +34,13 @@ def test_passes_are_steps_and_one_at_least(checkpoint: Path, passes: float, step
     assert lesson_in(checkpoint).steps(passes) == steps
 
 
+def test_a_last_part_of_a_pass_is_not_of_a_step_or_two(checkpoint: Path) -> None:
+    tokenizer = load_tokenizer(checkpoint / "tokenizer.json", 64)
+    lesson = Lesson(RowBatches(tokenizer, ROWS * 3, 2, seed=0), Evaluation.of(tokenizer, ROWS))
+    assert lesson.batches.per_pass == 9
+    assert [lesson.steps_of_part(parts) for parts in (1, 4, 5, 20)] == [9, 3, 2, 1]
+
+
 def test_without_a_teacher_labels_alone_teach(checkpoint: Path) -> None:
     lesson, encoder = lesson_in(checkpoint), load_checkpoint(checkpoint)
     batch = lesson.batches(0)

@@ -161,6 +161,8 @@ def test_progress_says_loss_validation_and_time_left(tmp_path: Path) -> None:
     told: list[str] = []
     hooks: Hooks[nn.Sequential] = Hooks(checks=Checks(lambda _: 0.912, every=6))
     train(model(), batch_of, loss_of, SETTINGS, tmp_path, lambda what, _: told.append(what), hooks)
+    assert re.fullmatch(r"step 4 of 12, loss \d+\.\d\d", told[3]), "too early to say how long"
+    assert re.match(r"step 6 of 12, loss \d+\.\d\d, validation", told[5])
     assert re.fullmatch(r"step 7 of 12, loss \d+\.\d\d, validation 91\.20 %, \d+ s left", told[6])
 
 
