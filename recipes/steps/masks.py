@@ -51,11 +51,6 @@ def prune(weights: Sequence[Tensor], scores: Sequence[Tensor], share: float, siz
         blocks(weight, size).masked_fill_(pruned[:, None], 0.0)
 
 
-def magnitudes(weights: Sequence[Tensor], size: int) -> list[Tensor]:
-    """How large the weights of each block are: the sum of their squares, (blocks,) for each weight."""
-    return [blocks(weight, size).square().sum(1) for weight in weights]
-
-
 @dataclass(slots=True)
 class KeptZeros:
     """Blocks of `weights` that are zero before a step of a training are so after it: the optimizer has a momentum.

@@ -1,16 +1,21 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from networks.encoder.modules import PackedEncoder
-from recipes.steps.masks import KeptZeros, blocks, magnitudes, prunable, prune, zero_share
+from recipes.steps.masks import KeptZeros, blocks, prunable, prune, zero_share
 from tests.tiny import tiny_shape
 
 
 def matrices(*rows: list[list[float]]) -> list[Tensor]:
     return [torch.tensor(one) for one in rows]
+
+
+def magnitudes(weights: Sequence[Tensor], size: int) -> list[Tensor]:
+    """Scores of the blocks: the sums of their squares."""
+    return [blocks(weight, size).square().sum(1) for weight in weights]
 
 
 @pytest.fixture(autouse=True)
