@@ -16,7 +16,7 @@ from tests.tiny import TEXTS, tiny_checkpoint
 
 CASES: tuple[str, ...] = (
     # Quick on a tiny checkpoint.
-    "nas:error<=dense+50:2:2:6",
+    "nas:error<=dense+50:2:2:13",
 )
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.parametrize("recipe", CASES)]
