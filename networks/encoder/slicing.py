@@ -49,6 +49,11 @@ def sliced(encoder: PackedEncoder, kept: Sequence[KeptLayer]) -> PackedEncoder:
     return small.train(encoder.training)
 
 
+def head_columns(heads: Sequence[int], head_size: int) -> Tensor:
+    """The places of these heads in a projection of all heads, int64, (heads * head_size,)."""
+    return (torch.tensor(heads)[:, None] * head_size + torch.arange(head_size)).flatten()
+
+
 def cut_weights(weights: Weights, kept: Sequence[tuple[int, Places, Places]]) -> Weights:
     """The weights of an encoder of some layers alone, under the names that they have there.
 

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from model_store.rows import Data, Row, Split
 from networks.encoder.shape import EncoderShape
 from recipes.grammar import Recipe
 from recipes.run import Built, RecipeInput, check_rows, run_recipe
+from recipes.steps.base import StepInput
 from tests.recipes.test_grammar import Layers
 from tests.tiny import TEXTS, tiny_checkpoint, tiny_shape
 
@@ -75,6 +77,18 @@ def test_lengths_of_the_train_split_are_kept(tmp_path: Path) -> None:
     assert len(built.token_lengths) == 32
     assert built.token_lengths == sorted(built.token_lengths)
     assert (built.token_lengths[0], built.token_lengths[-1]) == (3, 10)
+
+
+def test_what_a_step_reports_lies_in_the_variant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def tell(step: Layers, given: StepInput) -> Path:
+        shutil.copytree(given.checkpoint, given.work / "made")
+        (given.work / "made" / "report").mkdir()
+        (given.work / "made" / "report" / "chart.svg").write_text("a chart")
+        return given.work / "made"
+
+    monkeypatch.setattr(Layers, "run", tell)
+    run(tiny_checkpoint(tmp_path / "tiny"), tmp_path / "out", Recipe((Layers(1),), "fp32"))
+    assert (tmp_path / "out" / "report" / "layers" / "chart.svg").read_text() == "a chart"
 
 
 def test_a_variant_made_of_a_variant_names_its_parent(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Which heads, units and layers of an encoder matter most.
 
-Heads and units: each has a factor of 1 behind it, and what is measured is the mean over texts of the squared gradient
-of the loss by that factor, its Fisher information (Kwon et al. 2022, arXiv:2204.09656). It costs one pass over some
-rows. Layers: that one is dropped next without which the answers change least, which is tried out.
+Heads and units: each has a factor of 1 behind it, and what is measured is the mean over texts of a squared gradient by
+that factor, in one pass over some rows. With the gradient of the loss this is the factor's Fisher information (Kwon et
+al. 2022, arXiv:2204.09656). Here it is that of the margin between the two best labels: a fine-tuned encoder has next to
+no loss on most rows, which then say nothing. On SST-2, halves chosen by the margin answered closer to the whole.
+Layers: that one is dropped next without which the answers change least, which is tried out.
 """
 
 from collections.abc import Iterable
@@ -12,7 +14,6 @@ from dataclasses import dataclass
 import msgspec
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from networks.encoder.modules import Layer, PackedEncoder
 from networks.encoder.prefix import LayerPrefix, shared_prefix
@@ -57,7 +58,7 @@ def importance_of(encoder: PackedEncoder, batches: Iterable[RowBatch]) -> list[L
 
 
 def _gradients(encoder: PackedEncoder, modules: list[nn.Module], batch: RowBatch) -> list[Tensor]:
-    """Of each text's loss by a factor at each input of `modules`, (texts, inputs)."""
+    """Of each text's margin by a factor at each input of `modules`, (texts, inputs)."""
     factors: list[Tensor] = []
 
     def multiply(module: nn.Module, given: tuple[Tensor]) -> tuple[Tensor]:
@@ -69,8 +70,9 @@ def _gradients(encoder: PackedEncoder, modules: list[nn.Module], batch: RowBatch
     with ExitStack() as hooks:
         for module in modules:
             hooks.enter_context(module.register_forward_pre_hook(multiply))
-        loss = functional.cross_entropy(encoder(**given.inputs), given.targets, reduction="sum")
-    return [gradient.squeeze(1) for gradient in torch.autograd.grad(loss, factors)]
+        best, *second = encoder(**given.inputs).topk(min(2, len(encoder.shape.labels))).values.unbind(1)
+    margins = best - sum(second)
+    return [gradient.squeeze(1) for gradient in torch.autograd.grad(margins.sum(), factors)]
 
 
 def in_order(encoder: PackedEncoder, importance: list[LayerImportance]) -> PackedEncoder:

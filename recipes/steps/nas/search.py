@@ -1,8 +1,9 @@
 """The search for sub-networks with few errors, few parameters and little latency, with Optuna.
 
 NSGA-II (Deb et al. 2002) and, as what it is compared with, drawing at random; both begin with the same sub-networks,
-those of which all layers keep the same share. The studies lie in a journal (Optuna's, a file) and go on where they
-were: the n-th sub-network of a study depends on the seed and on those before its generation, and on nothing else.
+the smallest and those of which all layers keep the same share. The studies lie in a journal (Optuna's, a file) and go
+on where they were: the n-th sub-network of a study depends on the seed and on those before its generation, and on
+nothing else.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,8 +29,8 @@ from recipes.work.progress import Progress, part_of
 
 POPULATION = 20
 
-# Of these shares of all layers both samplers know the figures before they begin.
-LADDER = (1.0, 0.8, 0.6, 0.4, 0.2)
+# Both samplers begin with these shares of all layers, and with the smallest sub-network.
+LADDER = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 
 Sampler = Literal["nsga2", "random"]
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
@@ -117,7 +118,7 @@ class _Study:
     def _ladder(self) -> list[dict[str, int]]:
         """What both samplers begin with."""
         space = self._search.space
-        genes = [space.scaled(share) for share in LADDER]
+        genes = [*(space.scaled(share) for share in LADDER), space.scaled(0.0, space.fewest_layers)]
         pairs = [("heads", "heads"), ("units", "steps")]
         return [
             {"layers": one.layers}

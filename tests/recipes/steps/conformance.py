@@ -19,7 +19,7 @@ CASES: tuple[str, ...] = (
     "layers:1:3",
     "sparse:80:global:3",
     "sparse:70:block4:3",
-    "nas:error<=dense+50:2:2:6",
+    "nas:error<=dense+50:2:2:13",
     "movement:macs<=60%:6",
     "qat:2",
 )
