@@ -117,7 +117,7 @@ class _Search:
         whole = self.encoder.shape
         allowed = asked.share * cost_of(whole)
         _check(asked, cost_of(least_shape(whole)) / allowed, f"a head and 32 units in each of {whole.layers} layers")
-        to_budget = ToBudget(self.encoder, linear_costs(cost_of, whole), asked.share, self.steps)
+        to_budget = ToBudget(self.encoder, linear_costs(cost_of, whole, asked.share), asked.share, self.steps)
         self._train(to_budget)
         share = asked.share
         for _ in range(_TRIES):

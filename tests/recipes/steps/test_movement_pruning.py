@@ -84,7 +84,7 @@ def test_a_time_that_does_not_get_less_is_refused_with_what_was_measured(
     given: ChainInput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(movement_pruning, "_TRIES", 2)
-    found = iter((1.0, 0.5, 0.8, 0.8))  # of all, of the least, of half the heads, of half the units
+    found = iter((1.0, 0.5, 0.8, 0.8))  # of all, of the least, with fewer heads, with fewer units
     with pytest.raises(RecipeError, match=r"cannot get to latency<=60%, only to 60.1 % \(as measured\)"):
         pruned(replace(given, latency_s=lambda shape: next(found, 0.601)), "latency<=60%")
 
