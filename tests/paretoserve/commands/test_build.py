@@ -16,19 +16,19 @@ NOTHING = ("build", "--checkpoint", "./no-such-checkpoint", "--data", "no-such.t
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        ("int3", "there is no 'int3', perhaps 'int8' is meant; accepted are dense, bf16, int8."),
-        ("layers:3+int8", "there is no 'layers'; accepted are dense, bf16, int8."),
+        ("int3", "there is no 'int3', perhaps 'int8' is meant; accepted are the steps "),
+        ("quux:3+int8", "there is no 'quux'; accepted are the steps "),
         ("int8:4", "gives int8 a parameter, but a precision has none; write 'int8'."),
         ("int8+layers:3", "goes on after int8, which is a precision and comes last; write 'layers:3+int8'."),
         ("bf16+int8", "has 2 precisions, bf16 and int8; keep one, at the end."),
-        ("int8+", "has an empty part; accepted are dense, bf16, int8."),
+        ("int8+", "has an empty part; accepted are the steps "),
     ],
 )
 def test_a_recipe_that_cannot_be_read_is_told_before_anything_is_read(recipe: str, message: str) -> None:
     done = CliRunner().invoke(app, [*NOTHING, "dense", "--recipe", recipe])
     assert isinstance(done.exception, RecipeError)
     assert str(done.exception).startswith(f"Recipe {recipe!r}")
-    assert str(done.exception).endswith(f" {message}")
+    assert f" {message}" in str(done.exception)
 
 
 def test_it_is_one_sentence_and_an_exit_code(tmp_path: Path) -> None:
