@@ -109,7 +109,7 @@ def test_interrupted_anywhere_it_ends_at_the_same_weights(
 
 def test_a_report_lies_beside_the_weights(given: ChainInput) -> None:
     report = pruned(given, "macs<=60%") / "report"
-    assert sorted(file.name for file in report.iterdir()) == ["layers.csv", "layers.svg"]
+    assert sorted(file.name for file in report.rglob("layers.*")) == ["layers.csv", "layers.svg"]
 
 
 def test_only_a_budget_of_time_depends_on_the_engine() -> None:
