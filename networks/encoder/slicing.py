@@ -75,11 +75,6 @@ def with_positions(encoder: PackedEncoder, count: int) -> PackedEncoder:
     return short.train(encoder.training)
 
 
-def head_columns(heads: Sequence[int], head_size: int) -> Tensor:
-    """The places of these heads in a projection of all heads, int64, (heads * head_size,)."""
-    return (torch.tensor(heads)[:, None] * head_size + torch.arange(head_size)).flatten()
-
-
 def _cut(layer: Weights, columns: Places, units: Places) -> Weights:
     """What is kept of the weights of a layer, by their names in it."""
     outputs = {f"attention.self.{name}": columns for name in ("query", "key", "value")} | {"intermediate.dense": units}

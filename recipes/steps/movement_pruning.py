@@ -15,6 +15,7 @@ from model_store.errors import RecipeError
 from networks.checkpoint import load_checkpoint, save_checkpoint
 from networks.encoder.counts import encoder_parameters, macs_per_token
 from networks.encoder.modules import PackedEncoder
+from networks.encoder.shape import EncoderShape
 from networks.encoder.slicing import KeptLayer, sliced
 from recipes.data.tokens import load_tokenizer, token_lengths
 from recipes.steps.base import StepInput, parameter, word
@@ -78,11 +79,12 @@ class Movement:
         return self.limit.startswith("latency")
 
     def run(self, given: StepInput) -> Path:
-        encoder = load_checkpoint(given.checkpoint)
-        lesson = lesson_of(given, _between(given.report, 0, 0.1))
+        asked, encoder = read_limit(self.limit), load_checkpoint(given.checkpoint)
         finding = replace(given, work=given.work / "masked", report=_between(given.report, 0.1, 0.6))
-        search = _Search(encoder, finding, lesson, lesson.steps(MASKED_SHARE * self.passes))
-        kept = search.kept(read_limit(self.limit))
+        if isinstance(asked, Budget):
+            _check_least(asked, encoder.shape, _costs_in(asked.quantity, finding))
+        lesson = lesson_of(given, _between(given.report, 0, 0.1))
+        kept = _Search(encoder, finding, lesson, lesson.steps(MASKED_SHARE * self.passes)).kept(asked)
         small = sliced(encoder, kept)
         recovering = replace(given, work=given.work / "recovered", report=_between(given.report, 0.6, 1))
         recover(small, recovering, Recovery((1 - MASKED_SHARE) * self.passes, RECOVERY_RATE))
@@ -105,10 +107,10 @@ class _Search:
         """What is to stay.
 
         Raises:
-            RecipeError: a head and some units in each layer cost more than was asked.
+            RecipeError: it turned out to cost more than was asked.
         """
         if isinstance(asked, Budget):
-            return self._within(asked, costs_in(asked.quantity, self.given))
+            return self._within(asked, _costs_in(asked.quantity, self.given))
         by_threshold = ByThreshold(self.encoder, asked.strength, self.steps)
         self._train(by_threshold)
         return by_threshold.kept()
@@ -116,8 +118,7 @@ class _Search:
     def _within(self, asked: Budget, cost_of: CostOf) -> list[KeptLayer]:
         whole = self.encoder.shape
         allowed = asked.share * cost_of(whole)
-        _check(asked, cost_of(least_shape(whole)) / allowed, f"a head and 32 units in each of {whole.layers} layers")
-        to_budget = ToBudget(self.encoder, linear_costs(cost_of, whole), asked.share, self.steps)
+        to_budget = ToBudget(self.encoder, linear_costs(cost_of, whole, asked.share), asked.share, self.steps)
         self._train(to_budget)
         share = asked.share
         for _ in range(_TRIES):
@@ -152,7 +153,11 @@ class _Search:
 
 
 def _check(asked: Budget, excess: float, what: str) -> None:
-    """Refuse what costs `excess` times as much as was asked for."""
+    """Refuse what costs `excess` times as much as was asked for.
+
+    Raises:
+        RecipeError: that is more than once.
+    """
     if excess > 1:
         percent = 100 * asked.share
         raise RecipeError(
@@ -161,7 +166,12 @@ def _check(asked: Budget, excess: float, what: str) -> None:
         )
 
 
-def costs_in(quantity: Quantity, given: StepInput) -> CostOf:
+def _check_least(asked: Budget, shape: EncoderShape, cost_of: CostOf) -> None:
+    excess = cost_of(least_shape(shape)) / (asked.share * cost_of(shape))
+    _check(asked, excess, f"a head and 32 units in each of {shape.layers} layers")
+
+
+def _costs_in(quantity: Quantity, given: StepInput) -> CostOf:
     """What the layers of an encoder cost: multiplications for a token, weights, or seconds for a text."""
     if quantity == "macs":
         tokens = _mean_tokens(given)

@@ -9,6 +9,9 @@ import msgspec
 from networks.encoder.shape import EncoderShape
 from recipes.work.folder import write_whole
 
+# A smaller difference than to this share is lost among those from one measurement to the next.
+_MEASURABLE = 0.75
+
 CostOf = Callable[[EncoderShape], float]
 
 
@@ -24,20 +27,25 @@ class LinearCosts:
         return self.base + self.head * sum(shape.heads) + self.unit * sum(shape.units)
 
 
-def linear_costs(cost_of: CostOf, shape: EncoderShape) -> LinearCosts:
-    """From an encoder of the shape, one with half its heads and one with half its units.
+def linear_costs(cost_of: CostOf, shape: EncoderShape, share: float) -> LinearCosts:
+    """From an encoder of the shape, one with about `share` of its heads and one with about `share` of its units.
 
-    Multiplications and weights are such sums exactly. Seconds are so nearly; a part that seems to cost none is taken
-    to cost very little.
+    Multiplications and weights are such sums exactly. Seconds are so nearly, best where they are to end up; a part that
+    seems to cost none is taken to cost very little.
     """
     whole = cost_of(shape)
     least = 1e-9 * whole
-    fewer_heads = replace(shape, heads=tuple(max(1, heads // 2) for heads in shape.heads))
-    fewer_units = replace(shape, units=tuple(max(1, units // 2) for units in shape.units))
+    fewer_heads = replace(shape, heads=_about(share, shape.heads))
+    fewer_units = replace(shape, units=_about(share, shape.units))
     heads, units = sum(shape.heads) - sum(fewer_heads.heads), sum(shape.units) - sum(fewer_units.units)
     head = max(least, (whole - cost_of(fewer_heads)) / max(1, heads))
     unit = max(least, (whole - cost_of(fewer_units)) / max(1, units))
     return LinearCosts(whole - head * sum(shape.heads) - unit * sum(shape.units), head, unit)
+
+
+def _about(share: float, counts: tuple[int, ...]) -> tuple[int, ...]:
+    """So much of each that a difference can be measured."""
+    return tuple(max(1, int(min(share, _MEASURABLE) * count)) for count in counts)
 
 
 class KeptLatencies:

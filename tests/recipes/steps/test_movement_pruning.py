@@ -71,20 +71,20 @@ def test_the_published_form_has_a_strength_instead(given: ChainInput) -> None:
 
 
 @pytest.mark.parametrize(("limit", "least"), [("macs<=20%", "40.5 %"), ("latency<=20%", "")])
-def test_a_budget_below_the_least_is_refused_before_any_training(given: ChainInput, limit: str, least: str) -> None:
+def test_a_budget_below_the_least_is_refused_before_any_work(given: ChainInput, limit: str, least: str) -> None:
     told: list[str] = []
     with pytest.raises(
         RecipeError, match=rf"cannot get to {limit}, only to .*{least} \(a head and 32 units in each of 3"
     ):
         pruned(replace(given, report=lambda what, done: told.append(what)), limit)
-    assert not [what for what in told if " step " in what]
+    assert told == [], "nobody asked the teacher either"
 
 
 def test_a_time_that_does_not_get_less_is_refused_with_what_was_measured(
     given: ChainInput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(movement_pruning, "_TRIES", 2)
-    found = iter((1.0, 0.5, 0.8, 0.8))  # of all, of the least, of half the heads, of half the units
+    found = iter((0.5, 1.0, 0.8, 0.8))  # of the least, of all, with fewer heads, with fewer units
     with pytest.raises(RecipeError, match=r"cannot get to latency<=60%, only to 60.1 % \(as measured\)"):
         pruned(replace(given, latency_s=lambda shape: next(found, 0.601)), "latency<=60%")
 
@@ -109,7 +109,7 @@ def test_interrupted_anywhere_it_ends_at_the_same_weights(
 
 def test_a_report_lies_beside_the_weights(given: ChainInput) -> None:
     report = pruned(given, "macs<=60%") / "report"
-    assert sorted(file.name for file in report.iterdir()) == ["layers.csv", "layers.svg"]
+    assert sorted(file.name for file in report.rglob("layers.*")) == ["layers.csv", "layers.svg"]
 
 
 def test_only_a_budget_of_time_depends_on_the_engine() -> None:

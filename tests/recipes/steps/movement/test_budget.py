@@ -24,7 +24,7 @@ def macs(shape: EncoderShape) -> float:
 def to_budget() -> ToBudget:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
-        pruning = ToBudget(PackedEncoder(SHAPE), linear_costs(macs, SHAPE), 0.5, 20)
+        pruning = ToBudget(PackedEncoder(SHAPE), linear_costs(macs, SHAPE, 0.5), 0.5, 20)
         for mask in pruning.masked.masks.values():
             mask.moved.uniform_()
     pruning.masked.eval()

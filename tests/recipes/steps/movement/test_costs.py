@@ -15,15 +15,16 @@ def macs(shape: EncoderShape) -> float:
     return macs_per_token(shape, 12)
 
 
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
 @pytest.mark.parametrize("cost_of", [macs, encoder_parameters])
-def test_counts_are_sums_over_heads_and_units(cost_of: CostOf) -> None:
-    costs = linear_costs(cost_of, SHAPE)
+def test_counts_are_sums_over_heads_and_units(cost_of: CostOf, share: float) -> None:
+    costs = linear_costs(cost_of, SHAPE, share)
     for shape in (SHAPE, replace(SHAPE, heads=(1, 1, 2), units=(3, 40, 7))):
         assert costs.of(shape) == pytest.approx(cost_of(shape), rel=1e-12)
 
 
 def test_a_part_that_seems_to_take_no_time_costs_a_little_all_the_same() -> None:
-    costs = linear_costs(lambda shape: 2.0, SHAPE)
+    costs = linear_costs(lambda shape: 2.0, SHAPE, 0.5)
     assert costs.head > 0
     assert costs.unit > 0
     assert costs.of(SHAPE) == pytest.approx(2.0)

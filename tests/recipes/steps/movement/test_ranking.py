@@ -16,7 +16,7 @@ def macs(shape: EncoderShape) -> float:
     return macs_per_token(shape, 20)
 
 
-COSTS = linear_costs(macs, SHAPE)
+COSTS = linear_costs(macs, SHAPE, 0.5)
 
 
 def some_worths(seed: int) -> list[Worth]:
