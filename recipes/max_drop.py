@@ -12,8 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
+
 from model_store.errors import RecipeError
-from model_store.manifest import LineageStep
+from model_store.manifest import LineageStep, sha256_of
 from model_store.rows import Row, Split
 from networks.checkpoint import load_checkpoint
 from networks.config import read_shape
@@ -25,6 +27,7 @@ from recipes.export.precisions import Precision
 from recipes.export.variant import ExportInput, export
 from recipes.training.evaluation import Evaluation
 from recipes.training.rounding import input_ranges, linear_modules, rounding_costs
+from recipes.work.folder import fingerprint, write_whole
 from recipes.work.progress import Progress, silent
 
 Score = Callable[[str, BuiltArtifact, Path, int, tuple[Row, ...]], float]
@@ -76,7 +79,8 @@ class Held:
 class LimitInput:
     """`recipe` is what messages call it. Ranges are observed on texts of `train`, scores measured on `validation`.
 
-    `trained` trains with the rounding and gives the checkpoint and its lineage; None where that was done already.
+    `trained` trains with the rounding and gives the checkpoint and its lineage; None where that was done already. What
+    was measured is kept in `work` until the search ends, so that one that was killed goes on.
     """
 
     recipe: str
@@ -87,6 +91,7 @@ class LimitInput:
     backends: tuple[str, ...]
     max_tokens: int
     trained: Callable[[], tuple[Path, list[LineageStep]]] | None
+    work: Path
     report: Progress
 
 
@@ -97,13 +102,21 @@ def within_limit(given: LimitInput) -> Held:
         RecipeError: nothing does; the message has the best figure.
     """
     search = _Search(given)
+    held = _held(given, search)
+    search.forget()
+    if held is None:
+        raise _refusal(given, search.tried)
+    return held
+
+
+def _held(given: LimitInput, search: "_Search") -> Held | None:
     if (found := search.layers_to_leave(given.checkpoint, is_trained=given.trained is None)) is not None:
         return Held(given.checkpoint, found, search.tried, search.seconds)
     if given.trained is not None:
         checkpoint, lineage = given.trained()
         if (found := search.layers_to_leave(checkpoint, is_trained=True)) is not None:
             return Held(checkpoint, found, search.tried, search.seconds, lineage)
-    raise _refusal(given, search.tried)
+    return None
 
 
 def described(held: Held, given: LimitInput) -> dict[str, Any]:
@@ -133,6 +146,15 @@ class _Search:
     tried: list[Attempt] = field(default_factory=list)
     exact: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+
+    @property
+    def _kept(self) -> Path:
+        """The scores so far, by what was scored."""
+        given = self.given
+        return given.work / f"max-drop.{fingerprint(given.train, given.validation, given.max_tokens)}.json"
+
+    def forget(self) -> None:
+        self._kept.unlink(missing_ok=True)
 
     def layers_to_leave(self, checkpoint: Path, *, is_trained: bool) -> dict[str, frozenset[str]] | None:
         """By backend; None if on one of them the limit cannot be held."""
@@ -171,13 +193,22 @@ class _Search:
         return None
 
     def _score(self, checkpoint: Path, backend: str, precision: Precision, left: frozenset[str] = frozenset()) -> float:
+        """What the artifact scores on the validation rows, from what was kept or measured now."""
+        kept = msgspec.json.decode(self._kept.read_bytes(), type=dict[str, float]) if self._kept.is_file() else {}
+        key = fingerprint(sha256_of(checkpoint / "model.safetensors"), backend, precision, sorted(left))
+        if key not in kept:
+            kept[key] = self._measured(checkpoint, backend, precision, left)
+            self._kept.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(self._kept, msgspec.json.encode(kept))
+        return kept[key]
+
+    def _measured(self, checkpoint: Path, backend: str, precision: Precision, left: frozenset[str]) -> float:
         given = self.given
         with TemporaryDirectory() as name:
-            folder = Path(name)
             wanted = ExportInput(
                 checkpoint=checkpoint,
                 calibration=texts_of(given.train),
-                out_dir=folder,
+                out_dir=Path(name),
                 report=silent,
                 max_tokens=given.max_tokens,
                 backends=(backend,),
@@ -185,7 +216,7 @@ class _Search:
             )
             written = export(wanted, precision)
             artifact = written.artifacts[backend]
-            return given.limit.score(backend, artifact, folder, written.max_tokens, given.validation.rows)
+            return given.limit.score(backend, artifact, Path(name), written.max_tokens, given.validation.rows)
 
     def _worst_first(self, checkpoint: Path) -> list[str]:
         """The linear layers, by what rounding each of them alone does to the logits of validation rows."""

@@ -179,6 +179,7 @@ def _search(recipe: Recipe, given: RecipeInput, limit: Limit, checkpoint: Path, 
         backends=tuple(backend for backend in given.backends if backend in backends_of(recipe.precision)),
         max_tokens=given.max_tokens,
         trained=None if is_trained else lambda: _steps(with_training, given, report),
+        work=given.work,
         report=report,
     )
 

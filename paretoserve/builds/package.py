@@ -52,7 +52,8 @@ def package_for_torchserve(candidate: Candidate, out: Path) -> Packaged:
     kept = {kind: _hashed(artifact, candidate.folder, files)} if artifact else {}
     # What is hashed is what is written: read once.
     code = read_code(candidate.folder)
-    manifest = msgspec.structs.replace(candidate.manifest, artifacts=kept, code=hashes_of(code))
+    # What the artifacts answered stays in the store.
+    manifest = msgspec.structs.replace(candidate.manifest, artifacts=kept, code=hashes_of(code), predictions=None)
     engine = kind if BACKENDS[candidate.backend].server else candidate.backend
     written = archive_files(name, HandlerConfig(backend=engine)) | code | {MANIFEST_FILE: msgspec.json.encode(manifest)}
     out.parent.mkdir(parents=True, exist_ok=True)

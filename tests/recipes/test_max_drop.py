@@ -48,6 +48,7 @@ def given(tmp_path: Path, limit: Limit, trains: bool = True, told: list[str] | N
         backends=("onnxruntime",),
         max_tokens=64,
         trained=trained if trains else None,
+        work=tmp_path / "work",
         report=lambda what, done: told.append(what) if told is not None else None,
     )
 
@@ -108,3 +109,22 @@ def test_a_quarter_of_the_linear_layers_is_left_at_most() -> None:
     assert list(portions(8)) == [0, 1, 2]
     assert list(portions(24)) == [0, 1, 2, 4, 6]
     assert list(portions(48)) == [0, 1, 2, 4, 8, 12]
+
+
+def test_a_search_that_was_broken_off_asks_for_no_score_twice(tmp_path: Path) -> None:
+    calls: list[str] = []
+
+    def broken_off(
+        backend: str, artifact: BuiltArtifact, folder: Path, max_tokens: int, rows: tuple[Row, ...]
+    ) -> float:
+        calls.append(artifact.precision)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return (0.9, 0.8, 0.0, 0.895)[len(calls) - 1]
+
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path, Limit(1.0, broken_off))
+    held = search(tmp_path, Limit(1.0, broken_off))
+    assert calls == ["fp32", "int8", "int8", "int8"], "the third was broken off, and is asked again"
+    assert [(one.in_fp32, one.drop) for one in held.tried] == [(0, 10.0), (1, 0.5)]
+    assert not list((tmp_path / "work").iterdir()), "what engines scored is not kept for other builds"

@@ -1,15 +1,18 @@
 import shutil
 from pathlib import Path
 
+import onnx
 import pytest
 
-from model_store.errors import DataError
+from model_store.errors import DataError, RecipeError
 from model_store.manifest import Manifest, Technique, write_manifest
 from model_store.rows import Data, Row, Split
 from networks.encoder.shape import EncoderShape
 from recipes.grammar import Recipe
+from recipes.max_drop import Limit
 from recipes.run import Built, RecipeInput, check_rows, run_recipe
 from recipes.steps.base import StepInput
+from recipes.steps.qat import Qat
 from tests.recipes.test_grammar import Layers
 from tests.tiny import TEXTS, tiny_checkpoint, tiny_shape
 
@@ -23,7 +26,14 @@ def never(shape: EncoderShape) -> float:
     raise AssertionError("nobody asked for latencies")
 
 
-def run(checkpoint: Path, out_dir: Path, recipe: Recipe, data: Data = BOTH, flag: bool = False) -> Built:
+def run(
+    checkpoint: Path,
+    out_dir: Path,
+    recipe: Recipe,
+    data: Data = BOTH,
+    flag: bool = False,
+    limit: Limit | None = None,
+) -> Built:
     out_dir.mkdir()
     given = RecipeInput(
         checkpoint=checkpoint,
@@ -34,6 +44,7 @@ def run(checkpoint: Path, out_dir: Path, recipe: Recipe, data: Data = BOTH, flag
         report=lambda what, done: None,
         backends=("onnxruntime",),
         calibrate_on_evaluation=flag,
+        limit=limit,
     )
     return run_recipe(recipe, given)
 
@@ -49,6 +60,48 @@ def test_without_steps_the_checkpoint_itself_is_written(tmp_path: Path) -> None:
 def test_ranges_are_measured_on_the_train_split(tmp_path: Path) -> None:
     built = run(tiny_checkpoint(tmp_path / "tiny"), tmp_path / "out", Recipe((), "int8"))
     assert built.technique.parameters == {"calibration_texts": 4, "activation_ranges": "static"}
+
+
+def scores(*found: float) -> Limit:
+    """One point may be lost; artifacts score this, in the order in which they are asked."""
+    left = iter(found)
+    return Limit(1.0, lambda *asked: next(left))
+
+
+@pytest.mark.timeout(120)
+def test_where_leaving_layers_is_not_enough_the_checkpoint_is_trained_and_exported(tmp_path: Path) -> None:
+    checkpoint = tiny_checkpoint(tmp_path / "tiny")
+    # In fp32; in int8, and with one layer in fp32 and two; trained, and with one layer in fp32.
+    limit = scores(0.9, 0.7, 0.7, 0.7, 0.88, 0.9)
+    built = run(checkpoint, tmp_path / "out", Recipe((), "int8"), limit=limit)
+    assert [(step.step, step.parameters) for step in built.lineage] == [("qat", {"passes": 1.0})]
+    assert built.checkpoint != checkpoint
+    kept = built.technique.parameters
+    assert [(one["qat"], one["in_fp32"]) for one in kept["tried"]] == [
+        *[(False, 0), (False, 1), (False, 2)],
+        *[(True, 0), (True, 1)],
+    ]
+    (left,) = kept["in_fp32"]["onnxruntime"]
+    weights = {one.name for one in onnx.load(tmp_path / "out" / "model.onnx").graph.initializer}
+    assert f"{left}.weight" in weights, "it is as it was"
+    assert f"{left}.weight.i8" not in weights
+    assert kept["calibration_texts"] == 3, "not on the rows that it was measured on"
+    assert built.seconds > built.lineage[0].seconds
+
+
+@pytest.mark.timeout(120)
+def test_what_a_recipe_has_trained_already_is_not_trained_once_more(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"^Recipe 'qat\+int8' loses 20\.00 points .* after qat"):
+        run(
+            tiny_checkpoint(tmp_path / "tiny"),
+            tmp_path / "out",
+            Recipe((Qat(),), "int8"),
+            limit=scores(0.9, 0.7, 0.7, 0.7),
+        )
+
+
+def test_what_is_not_int8_is_not_limited(tmp_path: Path) -> None:
+    run(tiny_checkpoint(tmp_path / "tiny"), tmp_path / "out", Recipe((), "fp32"), DEV_ONLY, limit=scores())
 
 
 def test_ranges_are_measured_on_evaluation_rows_only_if_one_insists_and_the_manifest_says_so(tmp_path: Path) -> None:
