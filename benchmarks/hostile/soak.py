@@ -165,6 +165,7 @@ async def _kill(server: Server, plan: Soak, every_s: float, began: float, soaked
     while time.monotonic() - began + every_s < plan.seconds:
         await asyncio.sleep(every_s)
         pids = [pid for pid in await asyncio.to_thread(server.worker_pids) if pid]
-        if pids:
+        # One that has just ended by itself needs no kill.
+        with contextlib.suppress(psutil.NoSuchProcess, IndexError):
             psutil.Process(dice.choice(pids)).send_signal(signal.SIGKILL)
             soaked.kills += 1

@@ -41,6 +41,7 @@ def hostile_bodies(variant: str) -> dict[str, Hostile]:
     nested = "[" * 7 + '"a"' + "]" * 7
     bodies = {
         "one text of 6 MB": ("/invocations", _large('{"inputs": "', "a film ", '"}')),
+        "6 MB of spaces": ("/invocations", _large('{"inputs": "', " ", '"}')),
         "256 texts of 128 tokens": ("/invocations", json.dumps({"inputs": [long] * 256})),
         "6 MB of empty lists": ("/invocations", _large('{"inputs": [[]', ",[]", "]}")),
         "V2, 256 texts of 128 tokens": (v2, json.dumps({"inputs": [tensor | {"shape": [256], "data": [long] * 256}]})),

@@ -28,6 +28,11 @@ _LAST_CUT = re.compile(r"(?s:.*)[!-~](?= [!-~])")
 # Characters of a window where the ones before had no whole word: few calls for very many characters.
 _WIDEST = 4096
 
+# What BERT's normalizer makes spaces of, and what it makes letters and digits of that stay in one word: ideographs are
+# words of their own.
+_BLANKS = re.compile("[ \\t\\n\\r\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]*")
+_LETTERS = re.compile("[^\\W_\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]*")
+
 # Normalizers that look at no more than a character and the marks that follow it.
 _LOCAL_NORMALIZERS = {"BertNormalizer", "Lowercase", "StripAccents", "NFC", "NFD", "NFKC", "NFKD", "Nmt", "Precompiled"}
 _SPLIT_AT_SPACES = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit", "ByteLevel", "Metaspace"}
@@ -159,8 +164,8 @@ class BertReader:
                 return ids + encoding.ids
             final, goes_on = self._final(encoding, window)
             if not final:
-                start += size - self.longest_added
-                size, held = max(size, _WIDEST), self._held(window[: len(window) - self.longest_added])
+                held = self._held(window[: len(window) - self.longest_added])
+                start, size = self._behind_a_run(text, start + size - self.longest_added, held), max(size, _WIDEST)
             elif unicodedata.combining(window[goes_on]):
                 size *= 2  # marks change places with those before them
             else:
@@ -181,6 +186,18 @@ class BertReader:
             final -= 1
             open_word, goes_on = words[final], offsets[final][0]
         return final, goes_on
+
+    def _behind_a_run(self, text: str, start: int, held: str) -> int:
+        """Where to go on: of blanks behind blanks, and of letters of a word that is too long already, only the last."""
+        if not held or held.endswith(" "):
+            run = _BLANKS
+        elif len(held) > self.longest_word + 1 and not any(map(str.isalnum, self.added)):
+            run = _LETTERS
+        else:
+            return start
+        found = run.match(text, start)
+        assert found is not None, "this is a bug: it matches what is empty, too"
+        return max(start, found.end() - self.longest_added - 1)
 
     def _held(self, read: str) -> str:
         """What stands for a text of one word at the most that goes on, or has ended in white space."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from model_store.errors import ParetoServeError, UnknownVariant
+from serving.free_memory import give_back_now_and_then
 from serving.front.metrics import Metrics
 from serving.front.orphans import inherits_orphans, reap_orphans
 from serving.front.settings import VariantSpec
@@ -24,7 +25,7 @@ class Repository:
         self._make, self._resolve, self._metrics = make, resolve, metrics
         self._variants: dict[str, ServedVariant] = {}
         self._unloading: dict[str, ServedVariant] = {}
-        self._reaping: asyncio.Task[None] | None = None
+        self._housekeeping: list[asyncio.Task[None]] = []
         self._added = 0
         self.default = ""
 
@@ -85,8 +86,8 @@ class Repository:
 
     def start(self) -> None:
         """Start all variants that were added."""
-        if inherits_orphans():
-            self._reaping = asyncio.create_task(reap_orphans())
+        work = [give_back_now_and_then(), *([reap_orphans()] if inherits_orphans() else [])]
+        self._housekeeping = [asyncio.create_task(one) for one in work]
         for variant in self:
             variant.start()
 
@@ -97,8 +98,8 @@ class Repository:
     async def stop(self) -> None:
         """End all variants, whatever they have in hand."""
         await asyncio.gather(*(variant.stop() for variant in (*self, *self._unloading.values())))
-        if self._reaping is not None:
-            self._reaping.cancel()
+        for task in self._housekeeping:
+            task.cancel()
 
     def _refuse_taken(self, name: str) -> None:
         if name in self._variants or name in self._unloading:

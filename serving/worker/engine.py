@@ -59,6 +59,7 @@ class Engine:
         self._slot_here = next(slots)
         self._decoder = threading.local()
         self._decoders = ThreadPoolExecutor(max(1, decoders), "decode", lambda: self._start_decoder(next(slots)))
+        _start_all(self._decoders, decoders)
         self._undecoded = Undecoded()
         self._jobs: dict[int, Job] = {}
 
@@ -123,6 +124,15 @@ class Engine:
             if type(message) is Reply:
                 self._jobs.pop(message.id, None)
         self._deliver(messages)
+
+
+def _start_all(threads: ThreadPoolExecutor, count: int) -> None:
+    """Have all threads of a pool now, which would start them as work comes: how many a worker has does not change."""
+    if count:
+        met = threading.Barrier(count + 1)
+        for _ in range(count):
+            threads.submit(met.wait)
+        met.wait()
 
 
 def _has_threads() -> None:

@@ -22,6 +22,7 @@ import uvloop
 from handlers.user_code import UserCode
 from model_store.errors import ParetoServeError
 from serving.cpu_plan import StreamSplit
+from serving.free_memory import give_back_now_and_then
 from serving.logs import configure_logs, place_of
 from serving.wire.black_box import BlackBox
 from serving.wire.messages import (
@@ -74,6 +75,7 @@ class Worker:
         self._transport, _ = await self._loop.create_connection(lambda: frames, sock=connection)
         self._send([ready])
         process = psutil.Process()
+        self._giving_back = self._loop.create_task(give_back_now_and_then())
         while True:
             self._send([Beat(*self._engine.queued(), process.memory_info().rss)])
             await asyncio.sleep(beat_s)

@@ -1,7 +1,7 @@
 """Long texts are read in part, with the tokens of the whole: held against the tokenizer as it is, without any cut."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +53,19 @@ EXTREMES = (
     "\x00" * 4_000 + "good",
     "\u3000" * 4_000 + "good",
     "!" * 4_000,
+    "x" * 30_000 + "xxy" + "x" * 4_000 + " good",
+    "x" * 30_000 + "中 good " + "\u00e9" * 30_000 + "\u0301! film",
+    " " * 30_000 + "\u0301good\u00a0" + "\t\u3000" * 15_000 + "x" * 101 + "\n" * 30_000 + "x good",
 )
 
 
-def bert(**options: Any) -> Tokenizer:
+def bert(added: Sequence[AddedToken] = (), **options: Any) -> Tokenizer:
     tokenizer = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(VOCABULARY)}, unk_token="[UNK]"))  # noqa: S106
     tokenizer.normalizer = normalizers.BertNormalizer(**options)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     tokenizer.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
+    tokenizer.add_tokens(list(added))
     return tokenizer
 
 
@@ -93,6 +97,7 @@ def xlm_like() -> Any:
 
 KINDS: dict[str, Callable[[], Tokenizer]] = {
     "bert": lambda: bert(lowercase=True),
+    "bert with a word of its own": lambda: bert(lowercase=True, added=[AddedToken("xxy", normalized=False)]),
     "cased bert": lambda: bert(lowercase=False),
     "bert that keeps accents": lambda: bert(lowercase=True, strip_accents=False),
     "bert without Chinese": lambda: bert(lowercase=True, handle_chinese_chars=False),

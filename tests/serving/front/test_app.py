@@ -224,7 +224,7 @@ TO_UNKNOWN = {"X-Amzn-SageMaker-Target-Variant": "sparse"}
         ("POST", "/invocations", {}, b"", 400, "The body is not JSON"),
         ("POST", "/invocations", {}, b"{", 400, "The body is not JSON"),
         ("POST", "/invocations", {}, b"\xff\xfe", 400, "The body is not JSON"),
-        ("POST", "/invocations", {}, b"[" * 100_000, 413, "more than 256 inputs"),
+        ("POST", "/invocations", {}, b"[" * 900_000, 413, f"more than {MAX_ROWS} inputs"),
         ("POST", "/invocations", {}, b"[" * 15_000, 400, "nested too deeply"),
         ("POST", "/invocations", {"Content-Type": "application/jsonlines"}, b"[" * 15_000, 400, "nested too deeply"),
         ("POST", "/invocations", {"Content-Type": "text/csv"}, b"a,b,c", 400, "3 fields"),

@@ -1,0 +1,27 @@
+"""Freed memory leaves the process, which the C library would keep."""
+
+import subprocess
+import sys
+
+import pytest
+
+# Blocks too small to be given back one by one, with a few kept between them.
+HELD = """
+import psutil
+from serving.free_memory import give_back_free_memory
+
+blocks = [bytes(2000) for _ in range(50_000)]
+kept = blocks[::5_000]
+del blocks
+before = psutil.Process().memory_info().rss
+give_back_free_memory()
+print(before - psutil.Process().memory_info().rss, len(kept))
+"""
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc alone can be told to")
+def test_what_was_freed_between_blocks_that_are_kept_is_given_back() -> None:
+    done = subprocess.run([sys.executable, "-c", HELD], capture_output=True, text=True, check=True)
+    given_back, kept = map(int, done.stdout.split())
+    assert (given_back > 50_000_000, kept) == (True, 10)
