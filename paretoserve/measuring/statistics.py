@@ -5,26 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from recipes.finetuning.scores import wilson
+
 CONFIDENCE = 0.95
 
 _Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 
 
-def wilson_interval(right: int, n: int) -> tuple[float, float]:
-    """The interval of 95 % of a share, `right` of `n`.
-
-    The score interval of Wilson 1927 (doi:10.1080/01621459.1927.10502953):
-    (p + z²/2n ± z √(p(1 - p)/n + z²/4n²)) / (1 + z²/n).
-    """
-    share, square = right / n, _Z**2 / n
-    half = _Z * math.sqrt(share * (1 - share) / n + square / (4 * n))
-    middle = share + square / 2
-    return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))
-
-
 def interval_of(value: float, right: int | None, n: int) -> tuple[float, float] | None:
     """Wilson's of a metric that is the share of right answers; None of any other."""
-    return wilson_interval(right, n) if right is not None and math.isclose(value, right / n) else None
+    return wilson(right, n) if right is not None and math.isclose(value, right / n) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.harness.results import make_result, write_result
 from benchmarks.measures.variants import Contestant, contestants_of, summarized
-from benchmarks.variants_table import render
+from benchmarks.variants_table import PAGE, render
 from loadtest.wording import MISSING
 from model_store.errors import StoreError
 from model_store.manifest import Artifact, Manifest, Quality, Technique, write_manifest
@@ -87,3 +87,8 @@ def test_the_page_has_the_figures_and_keeps_what_people_wrote(model: Path, tmp_p
     assert page.startswith("# Variants\n\n<!-- measured -->\n")
     assert page.endswith("<!-- /measured -->\nWritten by hand.\n")
     assert "old" not in page
+
+
+def test_the_page_is_in_step_with_the_results() -> None:
+    page = PAGE.read_text()
+    assert render(page) == page, "write it anew: python -m benchmarks report"

@@ -17,8 +17,8 @@ from paretoserve.builds.artifacts import golden_inputs
 from paretoserve.builds.build import BuildRequest, backends_of, build, recipe_of
 from paretoserve.environments.catalogue import ENGINES, Engine
 from paretoserve.measuring import logits as measurement
-from paretoserve.measuring.statistics import wilson_interval
 from recipes.export import variant
+from recipes.finetuning.scores import wilson
 from tests.tiny import tiny_checkpoint
 
 
@@ -30,7 +30,7 @@ def test_a_built_variant_has_an_artifact_for_every_engine_with_its_quality(tiny_
         assert artifact.quality.n == 6
         assert artifact.quality.correct is not None
         assert (artifact.quality.metric, artifact.quality.value) == ("accuracy", artifact.quality.correct / 6)
-        assert artifact.quality.interval == pytest.approx(wilson_interval(artifact.quality.correct, 6))
+        assert artifact.quality.interval == pytest.approx(wilson(artifact.quality.correct, 6))
 
 
 def test_a_variant_says_how_it_was_made_and_how_long_texts_are(tiny_store: Path) -> None:
