@@ -22,9 +22,6 @@ ANSWER_S = 20.0
 # Between two of these every client asks something plain, whose answer is known.
 PLAIN_EVERY = 50
 
-# For connections to be closed after the last answer.
-SETTLE_S = 10.0
-
 MOST_FAULTS_KEPT = 100
 
 
@@ -93,7 +90,7 @@ def run_fuzz(server: Server, plan: Fuzz, progress: Callable[[int], None] = lambd
         pids, started = server.worker_pids(), time.monotonic()
         asyncio.run(_run(server, plan, names, plain, found, progress))
         found.seconds = time.monotonic() - started
-        found.after = _settled(server, found.before)
+        found.after = server.settled_holdings(found.before)
         found.restarts = sum(before != after for before, after in zip(pids, server.worker_pids(), strict=True))
     return found
 
@@ -114,17 +111,6 @@ class Plain:
             return outcome.statuses == [429]
         (one,) = msgspec.json.decode(outcome.contents[0])
         return one["label"] == self._label and math.isclose(one["score"], self._score, abs_tol=1e-3)
-
-
-def _settled(server: Server, before: Mapping[str, Holding]) -> Mapping[str, Holding]:
-    """What is held once the connections of the run are closed on the server's side, too; or after a while."""
-    give_up_at = time.monotonic() + SETTLE_S
-    while True:
-        held = server.holdings()
-        closed = all(one.descriptors <= before[name].descriptors for name, one in held.items())
-        if closed or time.monotonic() > give_up_at:
-            return held
-        time.sleep(0.1)
 
 
 async def _run(

@@ -100,8 +100,7 @@ def run_soak(server: Server, plan: Soak, progress: Callable[[float], None] = lam
     soaked = Soaked(samples=[(0.0, server.holdings())])
     names = {"name": httpx.get(f"{server.url}/variants").json()["default"]}
     asyncio.run(_run(server, plan, names, soaked, progress))
-    time.sleep(SAMPLE_S)
-    soaked.samples.append((plan.seconds, server.holdings()))
+    soaked.samples.append((plan.seconds, server.settled_holdings(soaked.samples[0][1])))
     return soaked
 
 

@@ -1,6 +1,7 @@
 """What a server holds: memory, descriptors, threads, processes."""
 
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ import psutil
 
 from benchmarks.harness.places import RUNS
 from paretoserve.hosts.process import running_server
+
+# For connections to be closed after the last answer.
+SETTLE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,17 @@ class Server:
         """Of the front, and of each worker in the order of `/variants`."""
         workers = {f"worker {number}": pid for number, pid in enumerate(self.worker_pids())}
         return {name: holding(pid) for name, pid in ({"front": self.front} | workers).items()}
+
+    def settled_holdings(self, before: Mapping[str, Holding]) -> Mapping[str, Holding]:
+        """The same once all connections are closed on this side, too, so that no more is open than before; or after a
+        while."""
+        give_up_at = time.monotonic() + SETTLE_S
+        while True:
+            held = self.holdings()
+            closed = all(one.descriptors <= before[name].descriptors for name, one in held.items())
+            if closed or time.monotonic() > give_up_at:
+                return held
+            time.sleep(0.1)
 
 
 def holding(pid: int) -> Holding:

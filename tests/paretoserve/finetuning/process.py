@@ -7,6 +7,7 @@ done, the process says "waiting" and waits: whoever listens may stop it there.
 """
 
 import resource
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ def wait_at(fraction: float) -> None:
 
 if __name__ == "__main__":
     loop.SAVE_EVERY_S = 0.0
+    # Tests that run in the background are started with Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     largest = int(sys.argv.pop(1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     wait_at(float(sys.argv.pop(1)))
