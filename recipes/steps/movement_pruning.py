@@ -31,7 +31,7 @@ from recipes.training.batches import RowBatch
 from recipes.training.device import device_of, has_fast_bf16
 from recipes.training.lesson import Lesson
 from recipes.training.loop import Hooks, TrainingSettings, train
-from recipes.work.progress import Progress
+from recipes.work.progress import stretch
 
 LEARNING_RATE = 5e-5
 
@@ -80,13 +80,13 @@ class Movement:
 
     def run(self, given: StepInput) -> Path:
         asked, encoder = read_limit(self.limit), load_checkpoint(given.checkpoint)
-        finding = replace(given, work=given.work / "masked", report=_between(given.report, 0.1, 0.6))
+        finding = replace(given, work=given.work / "masked", report=stretch(given.report, 0.1, 0.6))
         if isinstance(asked, Budget):
             _check_least(asked, encoder.shape, _costs_in(asked.quantity, finding))
-        lesson = lesson_of(given, _between(given.report, 0, 0.1))
+        lesson = lesson_of(given, stretch(given.report, 0, 0.1))
         kept = _Search(encoder, finding, lesson, lesson.steps(MASKED_SHARE * self.passes)).kept(asked)
         small = sliced(encoder, kept)
-        recovering = replace(given, work=given.work / "recovered", report=_between(given.report, 0.6, 1))
+        recovering = replace(given, work=given.work / "recovered", report=stretch(given.report, 0.6, 1))
         recover(small, recovering, Recovery((1 - MASKED_SHARE) * self.passes, RECOVERY_RATE))
         done = given.work / "pruned"
         save_checkpoint(small, done)
@@ -186,7 +186,3 @@ def _mean_tokens(given: StepInput) -> int:
     tokenizer = load_tokenizer(given.tokenizer, given.max_tokens)
     texts = [(row.text, row.text_pair) for row in given.train.rows]
     return round(fmean(token_lengths(tokenizer, texts, _COUNTED_TEXTS)))
-
-
-def _between(report: Progress, begin: float, end: float) -> Progress:
-    return lambda what, done: report(what, begin + (end - begin) * done)

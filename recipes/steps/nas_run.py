@@ -16,6 +16,7 @@ from recipes.steps.nas.search import Point, Search
 from recipes.steps.nas_supernet import Sandwich, Supernet, choosing_rows, trained_supernet
 from recipes.steps.recovery import Recovery, recover
 from recipes.work.folder import fingerprint
+from recipes.work.progress import stretch
 
 RECOVERY_RATE = 5e-5
 
@@ -69,8 +70,4 @@ def _searched(given: StepInput, order: Order, supernet: Supernet, table: Latency
 
 def _share(given: StepInput, begin: float, end: float) -> StepInput:
     """The input of a part of the step, from one fraction of its progress to another."""
-
-    def report(what: str, done: float) -> None:
-        given.report(what, begin + (end - begin) * done)
-
-    return replace(given, report=report)
+    return replace(given, report=stretch(given.report, begin, end))

@@ -124,7 +124,8 @@ def test_who_brings_none_is_refused_through_it(client: Client) -> None:
 
 def test_another_name_does_not_reach_the_server(client: Client) -> None:
     answer = client.ask("/invocations", host="evil.example", json={"inputs": "good"})
-    assert answer.status_code != 200 or not answer.content
+    # nginx hands the name on, and the server refuses it; Caddy has no such site and answers with nothing.
+    assert answer.status_code == 421 or not answer.content
 
 
 def test_a_large_body_arrives_whole(client: Client) -> None:
