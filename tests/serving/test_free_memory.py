@@ -1,9 +1,12 @@
 """Freed memory leaves the process, which the C library would keep."""
 
+import asyncio
 import subprocess
 import sys
 
 import pytest
+
+from serving import free_memory, tuning
 
 # Blocks too small to be given back one by one, with a few kept between them.
 HELD = """
@@ -25,3 +28,23 @@ def test_what_was_freed_between_blocks_that_are_kept_is_given_back() -> None:
     done = subprocess.run([sys.executable, "-c", HELD], capture_output=True, text=True, check=True)
     given_back, kept = map(int, done.stdout.split())
     assert (given_back > 50_000_000, kept) == (True, 10)
+
+
+@pytest.mark.timeout(60)
+def test_it_is_given_back_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def until_twice() -> None:
+        trimmed: list[int] = []
+        twice = asyncio.Event()
+
+        def trim(keep: int) -> None:
+            trimmed.append(keep)
+            if len(trimmed) == 2:
+                twice.set()
+
+        monkeypatch.setattr(free_memory, "_malloc_trim", trim)
+        monkeypatch.setattr(tuning, "TRIM_S", 0.001)
+        working = asyncio.create_task(free_memory.give_back_now_and_then())
+        await twice.wait()
+        working.cancel()
+
+    asyncio.run(until_twice())

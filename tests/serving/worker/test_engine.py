@@ -271,3 +271,12 @@ def predict_fn(data, model): raise NotReady("\\ud800", {retry_after_s})
     assert front_side_decoder().decode(frame(reply)[4:]) == reply
     assert (reply.error, reply.message, reply.retry_after_s) == ("NotReady", "\\ud800", 0.0)
     bench.engine.close()
+
+
+def test_all_threads_that_decode_are_there_from_the_start(loaded: Loaded) -> None:
+    def decoding() -> set[int | None]:
+        return {thread.ident for thread in threading.enumerate() if thread.name.startswith("decode")}
+
+    before = decoding()
+    Bench(loaded, wake=lambda: None, decoders=3)
+    assert len(decoding() - before) == 3
