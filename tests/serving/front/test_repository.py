@@ -13,6 +13,7 @@ import pytest
 
 from model_store.errors import ParetoServeError, UnknownVariant
 from serving.cpu_plan import make_plan, usable_cores
+from serving.front import repository
 from serving.front.app import Front, make_app
 from serving.front.metrics import Metrics
 from serving.front.repository import Repository
@@ -147,3 +148,19 @@ def test_a_variant_is_loaded_under_another_name_than_its_own() -> None:
             assert (await server.http.get("/variants")).json()["default"] == "other"
 
     asyncio.run(work())
+
+
+@pytest.mark.timeout(60)
+def test_the_front_gives_back_free_memory_while_it_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def until_it_does() -> None:
+        gives_back = asyncio.Event()
+
+        async def giving_back() -> None:
+            gives_back.set()
+
+        monkeypatch.setattr(repository, "give_back_now_and_then", giving_back)
+        async with serving(hosts=fakes) as server:
+            server.repository.start()
+            await gives_back.wait()
+
+    asyncio.run(until_it_does())
