@@ -1,6 +1,5 @@
 """What every engine promises, in every layout and precision. A new backend passes all of it by one line in `CASES`."""
 
-import functools
 import random
 import shutil
 import threading
@@ -25,9 +24,10 @@ from paretoserve.environments.catalogue import interpreter_for, is_installed
 from tests.backends.engine_process import Config
 from tests.backends.remote import EngineProcess, RemoteSession, engine_process
 from tests.backends.texts import LONGEST, Reference, in_company, random_texts
+from tests.conftest import BuiltOnce
 from tests.environments import use_only
 from tests.exported import exported
-from tests.handlers.variants import build_tiny
+from tests.handlers.variants import shared_tiny
 from tests.tiny import PAIRS, TEXTS, VOCABULARY, tiny_checkpoint
 
 # What no machine of ours has is asked of those who have it.
@@ -139,18 +139,15 @@ def random_reference(reference: Reference) -> Logits:
 
 
 @pytest.fixture(scope="session")
-def variants(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Path]:
+def variants(built_once: BuiltOnce) -> Callable[[Case], Path]:
     """Builds the variant of a case, or gives the one that was built for another with the same artifact."""
 
-    @functools.cache
-    def built(variant: str, artifact: str) -> Path:
-        folder = tmp_path_factory.mktemp("variant")
-        if variant == "export":
-            return exported(tiny_checkpoint(folder / "tiny"), folder / "export")
-        (one,) = build_tiny(folder, variant, backends=(artifact,))
-        return one
+    def built(case: Case) -> Path:
+        if case.variant == "export":
+            return built_once("export", lambda folder: exported(tiny_checkpoint(folder / "tiny"), folder / "export"))
+        return shared_tiny(built_once, case.variant, artifact_name(case.backend, ()))
 
-    return lambda case: built(case.variant, "" if case.variant == "export" else artifact_name(case.backend, ()))
+    return built
 
 
 @pytest.fixture(scope="module", params=[pytest.param(case, id=str(case), marks=case.marks) for case in CASES])

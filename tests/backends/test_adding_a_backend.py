@@ -9,6 +9,7 @@ from tests.pages import ROOT, follow, passes
 PAGE = ROOT / "docs" / "adding-a-backend.md"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_backend_added_as_the_page_says_passes_the_conformance_suite(tmp_path: Path) -> None:
     project = tmp_path / "project"

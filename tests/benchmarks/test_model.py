@@ -18,6 +18,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "BENCHMARK", model.TINY)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_without_a_checkpoint_one_with_random_weights_is_made_and_said_to_be_so() -> None:
     made = model.benchmark_model()

@@ -31,6 +31,7 @@ def test_build_then_compare_gives_a_report_that_a_person_can_open(tmp_path: Path
     built = paretoserve(
         *("build", "--checkpoint", str(checkpoint), "--data", str(data.parent)),
         *("--recipe", "dense", "--recipe", "int8", "--store", str(store)),
+        *("--backend", "onnxruntime", "--backend", "openvino"),
     )
     assert built.count("int8") >= 2
 

@@ -8,6 +8,7 @@ from handlers.backends.base import Placement
 from handlers.handler import Handler, load_handler
 from model_store.manifest import read_manifest
 from paretoserve.builds.build import BuildRequest, build
+from tests.conftest import BuiltOnce
 from tests.tiny import TEXTS, tiny_checkpoint
 
 
@@ -28,6 +29,11 @@ def build_tiny(folder: Path, *recipes: str, backends: tuple[str, ...] | None = N
             str(checkpoint), str(data), recipes, folder / "store", backends=backends, calibrate_on_evaluation=True
         )
     )
+
+
+def shared_tiny(built_once: BuiltOnce, recipe: str, backend: str) -> Path:
+    """The variant of a tiny checkpoint with the artifact of one backend, which all tests have together."""
+    return built_once(f"{recipe}-{backend}", lambda folder: build_tiny(folder, recipe, backends=(backend,))[0])
 
 
 def copy_of(variant: Path, folder: Path) -> Path:

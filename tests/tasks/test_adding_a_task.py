@@ -9,6 +9,7 @@ from tests.pages import ROOT, follow, passes
 PAGE = ROOT / "docs" / "adding-a-task.md"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_task_added_as_the_page_says_is_built_served_measured_and_compared(tmp_path: Path) -> None:
     project = tmp_path / "project"

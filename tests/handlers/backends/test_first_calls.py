@@ -2,12 +2,11 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
-from tests.handlers.variants import build_tiny
+from tests.conftest import BuiltOnce
+from tests.handlers.variants import shared_tiny
 
 FILES = {"onnxruntime": "model.onnx", "openvino": "model.xml"}
 
@@ -43,15 +42,10 @@ os._exit(0)
 """
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    (dense,) = build_tiny(tmp_path_factory.mktemp("variants"), "dense", backends=tuple(FILES))
-    return {backend: dense / file for backend, file in FILES.items()}
-
-
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("backend", FILES)
-def test_the_first_calls_of_several_threads_do_not_wait_for_each_other(files: Mapping[str, Path], backend: str) -> None:
+def test_the_first_calls_of_several_threads_do_not_wait_for_each_other(built_once: BuiltOnce, backend: str) -> None:
+    file = shared_tiny(built_once, "dense", backend) / FILES[backend]
     for _ in range(PROCESSES):
-        command = [sys.executable, "-c", CALL_AT_ONCE, backend, str(files[backend])]
+        command = [sys.executable, "-c", CALL_AT_ONCE, backend, str(file)]
         subprocess.run(command, check=True, timeout=30)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from model_store.manifest import read_manifest
-from tests.handlers.variants import build_tiny
+from tests.conftest import BuiltOnce
+from tests.handlers.variants import shared_tiny
 
 ROOT = Path(__file__).parents[3]
 
@@ -20,8 +21,8 @@ open_session("onnxruntime", ArtifactFile(Path(sys.argv[1]), "fp32"), Placement()
 
 
 @pytest.mark.timeout(120)
-def test_it_keeps_no_record_of_its_use_for_its_makers(tmp_path: Path) -> None:
-    (folder,) = build_tiny(tmp_path, "dense", backends=("onnxruntime",))
+def test_it_keeps_no_record_of_its_use_for_its_makers(built_once: BuiltOnce, tmp_path: Path) -> None:
+    folder = shared_tiny(built_once, "dense", "onnxruntime")
     artifact = folder / read_manifest(folder).artifacts["onnxruntime"].file
     home, temporary = tmp_path / "home", tmp_path / "temporary"
     home.mkdir()

@@ -1,6 +1,7 @@
 """What engines say that they execute, of variants whose operators are known."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,18 +9,19 @@ import pytest
 from handlers.backends.base import ArtifactFile, Placement, SessionInfo
 from handlers.backends.catalogue import open_session
 from model_store.errors import BackendError
-from tests.handlers.variants import build_tiny
+from tests.conftest import BuiltOnce
+from tests.handlers.variants import shared_tiny
 
 LAYERS = 2
 
 
-@pytest.fixture(scope="module")
-def variants(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    folder = tmp_path_factory.mktemp("variants")
-    (dense,) = build_tiny(folder, "dense", backends=("torch", "torchscript", "onnxruntime", "openvino"))
-    (int8,) = build_tiny(folder, "int8")
-    (bf16,) = build_tiny(folder, "bf16", backends=("torch", "torchscript"))
-    return {"dense": dense, "int8": int8, "bf16": bf16}
+Variant = Callable[[str, str], Path]
+
+
+@pytest.fixture(scope="session")
+def variant(built_once: BuiltOnce) -> Variant:
+    """The variant of a recipe for a backend."""
+    return partial(shared_tiny, built_once)
 
 
 def info_of(folder: Path, backend: str, file: str, precision: str) -> SessionInfo:
@@ -28,32 +30,32 @@ def info_of(folder: Path, backend: str, file: str, precision: str) -> SessionInf
     return session.info
 
 
-def test_onnxruntime_counts_the_operators_that_it_executes(variants: Mapping[str, Path]) -> None:
-    info = info_of(variants["dense"], "onnxruntime", "model.onnx", "fp32")
+def test_onnxruntime_counts_the_operators_that_it_executes(variant: Variant) -> None:
+    info = info_of(variant("dense", "onnxruntime"), "onnxruntime", "model.onnx", "fp32")
     assert (info.operators["Softmax"], info.operators["BiasGelu"]) == (LAYERS, LAYERS)
     assert not info.integer_operators
     assert info.executed_precision == "fp32"
 
 
-def test_onnxruntime_counts_those_of_an_int8_graph_that_are_integer(variants: Mapping[str, Path]) -> None:
-    info = info_of(variants["int8"], "onnxruntime", "model.onnx", "int8")
+def test_onnxruntime_counts_those_of_an_int8_graph_that_are_integer(variant: Variant) -> None:
+    info = info_of(variant("int8", "onnxruntime"), "onnxruntime", "model.onnx", "int8")
     assert info.integer_operators == {"MatMulIntegerToFloat": 4 * LAYERS}, "query with key and value, output, two more"
     assert info.operators["MatMulIntegerToFloat"] == 4 * LAYERS
     assert info.executed_precision == "int8"
 
 
 def test_onnxruntime_leaves_no_profile_behind(
-    variants: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    variant: Variant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    info_of(variants["dense"], "onnxruntime", "model.onnx", "fp32")
+    info_of(variant("dense", "onnxruntime"), "onnxruntime", "model.onnx", "fp32")
     assert not list(tmp_path.iterdir())
 
 
-def test_openvino_counts_the_operators_of_the_graph_it_compiled(variants: Mapping[str, Path]) -> None:
-    dense = info_of(variants["dense"], "openvino", "model.xml", "fp32")
-    int8 = info_of(variants["int8"], "openvino", "model.xml", "int8")
+def test_openvino_counts_the_operators_of_the_graph_it_compiled(variant: Variant) -> None:
+    dense = info_of(variant("dense", "openvino"), "openvino", "model.xml", "fp32")
+    int8 = info_of(variant("int8", "openvino"), "openvino", "model.xml", "int8")
     linear = 4 * LAYERS + 2
     assert dense.operators["FullyConnected"] == linear
     assert not dense.integer_operators
@@ -61,39 +63,41 @@ def test_openvino_counts_the_operators_of_the_graph_it_compiled(variants: Mappin
 
 
 @pytest.mark.parametrize(("backend", "file"), [("torch", "model.safetensors"), ("torchscript", "model.pt")])
-def test_pytorch_tells_the_precision_of_its_weights(variants: Mapping[str, Path], backend: str, file: str) -> None:
-    assert info_of(variants["dense"], backend, file, "fp32").executed_precision == "float32"
-    assert info_of(variants["bf16"], backend, file, "bf16").executed_precision == "bfloat16"
+def test_pytorch_tells_the_precision_of_its_weights(variant: Variant, backend: str, file: str) -> None:
+    assert info_of(variant("dense", backend), backend, file, "fp32").executed_precision == "float32"
+    assert info_of(variant("bf16", backend), backend, file, "bf16").executed_precision == "bfloat16"
 
 
-def test_pytorch_counts_modules_and_torchscript_operators(variants: Mapping[str, Path]) -> None:
-    eager = info_of(variants["dense"], "torch", "model.safetensors", "fp32")
-    script = info_of(variants["dense"], "torchscript", "model.pt", "fp32")
+def test_pytorch_counts_modules_and_torchscript_operators(variant: Variant) -> None:
+    eager = info_of(variant("dense", "torch"), "torch", "model.safetensors", "fp32")
+    script = info_of(variant("dense", "torchscript"), "torchscript", "model.pt", "fp32")
     linear = 6 * LAYERS + 2
     assert eager.operators["Linear"] == script.operators["linear"] == linear
 
 
 @pytest.mark.parametrize("backend", ["torch", "torchscript", "onnxruntime", "openvino"])
-def test_every_engine_names_its_instruction_set(variants: Mapping[str, Path], backend: str) -> None:
+def test_every_engine_names_its_instruction_set(variant: Variant, backend: str) -> None:
     files = {"torch": "model.safetensors", "torchscript": "model.pt", "onnxruntime": "model.onnx"}
-    info = info_of(variants["dense"], backend, files.get(backend, "model.xml"), "fp32")
+    info = info_of(variant("dense", backend), backend, files.get(backend, "model.xml"), "fp32")
     assert info.instruction_set.startswith(("avx", "amx", "sse", "default", "no avx")), info.instruction_set
 
 
-def test_bfloat16_weights_take_half_the_room(variants: Mapping[str, Path]) -> None:
-    sizes = [(variants[name] / "model.safetensors").stat().st_size for name in ("bf16", "dense")]
+def test_bfloat16_weights_take_half_the_room(variant: Variant) -> None:
+    sizes = [(variant(name, "torch") / "model.safetensors").stat().st_size for name in ("bf16", "dense")]
     assert sizes[0] < 0.6 * sizes[1]
 
 
-def test_a_gpu_that_is_not_there_is_named(variants: Mapping[str, Path]) -> None:
+def test_a_gpu_that_is_not_there_is_named(variant: Variant) -> None:
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     with pytest.raises(BackendError, match="finds no GPU here; serve the variant @torch"):
-        open_session("torch-cuda", ArtifactFile(variants["dense"] / "model.safetensors", "fp32"), Placement())
+        info_of(variant("dense", "torch"), "torch-cuda", "model.safetensors", "fp32")
 
 
-def test_a_compiler_that_is_not_there_is_named(variants: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compiler_that_is_not_there_is_named(variant: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(BackendError, match="no-such-compiler is not here; install it, or use @torch"):
-        open_session("torch-compiled", ArtifactFile(variants["dense"] / "model.safetensors", "fp32"), Placement())
+        open_session(
+            "torch-compiled", ArtifactFile(variant("dense", "torch") / "model.safetensors", "fp32"), Placement()
+        )

@@ -59,7 +59,7 @@ def weights(folder: Path) -> bytes:
     return (folder / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("by", [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), signal.SIGINT])
 def test_stopped_the_same_command_goes_on_and_ends_at_the_same_weights(
     words: list[str], tmp_path: Path, by: signal.Signals
 ) -> None:

@@ -14,6 +14,7 @@ def data() -> tuple[list[Example], list[Example]]:
     return every[DEV_EXAMPLES:], every[:DEV_EXAMPLES]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_dense_model_learns_the_task_and_one_layer_cannot(
     data: tuple[list[Example], list[Example]], tmp_path: Path

@@ -46,7 +46,7 @@ def test_an_engine_that_takes_too_long_is_ended_with_all_that_it_started(
     with pytest.raises(BackendError, match="onnxruntime was not measured within 1 s"):
         measured_speed("onnxruntime", manifest.artifacts["onnxruntime"], manifest, folder, limit_s=1.0)
     os.set_blocking(reader, True)
-    with open(reader) as pipe:
+    with os.fdopen(reader) as pipe:
         assert pipe.read() == "started\n"
 
 
@@ -66,4 +66,3 @@ def script(folder: Path, lines: str) -> str:
     file.write_text(f"#!/bin/sh\n{lines}\n")
     file.chmod(file.stat().st_mode | stat.S_IXUSR)
     return str(file)
-

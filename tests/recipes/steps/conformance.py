@@ -1,17 +1,17 @@
 """What every step must keep to: one line per step, as a recipe spells it."""
 
-import json
-import os
-import subprocess
-import sys
+import multiprocessing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from model_store.manifest import read_manifest
+from paretoserve.cli import app
 from recipes.grammar import parse_recipe, spelled
 from recipes.steps.catalogue import STEPS
+from tests.recipes.steps.process import do_steps
 from tests.tiny import TEXTS, tiny_checkpoint
 
 CASES: tuple[str, ...] = (
@@ -23,6 +23,10 @@ CASES: tuple[str, ...] = (
     "movement:macs<=60%:6",
     "qat:2",
 )
+
+# What a step needs is imported once, not by each of its processes.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([do_steps.__module__])
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.parametrize("recipe", CASES)]
 
@@ -40,24 +44,23 @@ class Run:
     def finish(self, recipe: str, kill_at: float = 2.0) -> Path | None:
         """The folder of the checkpoint that the step made, or None if it was killed on its way."""
         self.told.clear()
-        words = [recipe, self.checkpoint, self.data, self.work, self.seed]
-        command = [sys.executable, "-m", "tests.recipes.steps.process", *map(str, words)]
-        # Threads of such small products wait for each other most of the time.
-        env = os.environ | {"OMP_NUM_THREADS": "1"}
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            for line in process.stdout:
-                said = json.loads(line)
-                if isinstance(said, str):
-                    return Path(said)
+        listening, talking = PROCESSES.Pipe()
+        process = PROCESSES.Process(
+            target=do_steps, args=(recipe, self.checkpoint, str(self.data), self.work, self.seed, talking)
+        )
+        process.start()
+        talking.close()
+        try:
+            while not isinstance(said := listening.recv(), Path):
                 self.told.append(said)
                 if said >= kill_at:
                     process.kill()
                     return None
-                process.stdin.write("\n")
-                process.stdin.flush()
-        raise AssertionError(f"the step ended with {process.returncode}")
+                listening.send("go on")
+            return said
+        finally:
+            process.join()
+            listening.close()
 
 
 @pytest.fixture
@@ -90,9 +93,9 @@ def test_killed_and_started_again_it_ends_at_the_same_weights(recipe: str, run: 
 
 def test_a_variant_has_the_step_in_its_lineage(recipe: str, run: Run, tmp_path: Path) -> None:
     words = ["build", "--checkpoint", run.checkpoint, "--data", run.data, "--recipe", f"{recipe}+int8"]
-    command = [sys.executable, "-m", "paretoserve", *map(str, words), "--backend", "onnxruntime", "--seed", "3"]
-    done = subprocess.run([*command, "--store", tmp_path], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    options = ["--backend", "onnxruntime", "--seed", "3", "--store", tmp_path]
+    done = CliRunner().invoke(app, [str(word) for word in (*words, *options)])
+    assert done.exit_code == 0, done.output
     parsed = parse_recipe(f"{recipe}+int8", STEPS)
     manifest = read_manifest(tmp_path / "tiny" / parsed.name)
     assert manifest.technique.recipe == f"{recipe}+int8"

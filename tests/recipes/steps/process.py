@@ -1,13 +1,10 @@
-"""Run the steps of a recipe, and wait for a word after each report of progress: whoever listens may kill it there.
+"""Run the steps of a recipe, and wait for a word after each report of progress: whoever listens may kill it there."""
 
-    python -m tests.recipes.steps.process RECIPE CHECKPOINT DATA WORK SEED
-
-Writes a line of JSON for each report, the fraction done, and at the end the folder of the checkpoint.
-"""
-
-import json
-import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
+
+# The first step of an optimizer brings it along, which takes seconds: here once, for all processes that are forked.
+import torch._dynamo  # noqa: F401
 
 from handlers.tasks.text_classification import TextClassification
 from networks.config import read_shape
@@ -18,19 +15,16 @@ from recipes.steps.chain import ChainInput, run_steps
 from recipes.training import loop
 
 
-def main(recipe: str, checkpoint: Path, data: str, work: Path, seed: int) -> None:
+def do_steps(recipe: str, checkpoint: Path, data: str, work: Path, seed: int, listener: Connection) -> None:
+    """Send the fraction done at each report, and at the end the folder of the checkpoint."""
     loop.SAVE_EVERY_S = 0.0
     train = load_data(data, TextClassification(read_shape(checkpoint).labels).target).train
     assert train is not None
 
     def report(what: str, done: float) -> None:
-        print(json.dumps(done), flush=True)  # noqa: T201  the answer
-        sys.stdin.readline()
+        listener.send(done)
+        listener.recv()
 
     given = ChainInput(checkpoint, train, 64, seed, work, "fp32@torch", lambda shape: float(shape.layers), report)
     found, _ = run_steps(parse_recipe(recipe, STEPS).steps, given)
-    print(json.dumps(str(found)), flush=True)  # noqa: T201
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], Path(sys.argv[4]), int(sys.argv[5]))
+    listener.send(found)

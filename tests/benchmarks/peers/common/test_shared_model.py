@@ -7,21 +7,16 @@ import pytest
 from benchmarks.peers.common.shared_model import Prediction, SharedModel, padded
 from benchmarks.peers.run import engine_labels
 from handlers.tokens.packing import Tokens, pack
-from model_store.rows import Data, Row, Split
-from paretoserve.builds.build import BuildRequest, build_variant
-from tests.tiny import TEXTS, tiny_checkpoint
+from tests.conftest import BuiltOnce
+from tests.handlers.variants import build_dense
+from tests.tiny import TEXTS
 
 WORDS = tuple(text for text, _ in TEXTS)
 
 
 @pytest.fixture(scope="module")
-def variant(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("benchmark")
-    checkpoint = tiny_checkpoint(folder / "tiny")
-    data = Data(None, Split("made", "dev", tuple(Row(text, None, 0) for text in WORDS)))
-    return build_variant(
-        BuildRequest(str(checkpoint), "", (), folder / "store", "tiny"), checkpoint, data, "tiny", "dense"
-    )
+def variant(built_once: BuiltOnce) -> Path:
+    return built_once("dense", build_dense)
 
 
 def test_peers_give_the_labels_of_our_own_engine_one_by_one_and_in_a_batch(variant: Path) -> None:
