@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from benchmarks.harness.places import RESULTS, VARIANTS
+from benchmarks.harness.places import RESULTS, VARIANTS, WRITE_UPS
 from benchmarks.harness.results import Result, write_result
 from loadtest.errors import LoadTestError
 from model_store.errors import ParetoServeError
@@ -116,6 +116,19 @@ def sparse(rounds: Rounds = 5, seconds: Seconds = 10.0, out: Out = RESULTS) -> N
 
 
 @app.command()
+def shapes(
+    rounds: Rounds = 5,
+    seconds: Seconds = 3.0,
+    layers: Annotated[list[int] | None, typer.Option(help="So many layers alone; may be given several times.")] = None,
+    out: Out = WRITE_UPS,
+) -> None:
+    """BERT-base with fewer layers and with zeros on DeepSparse and ONNX Runtime, pruned and INT8 on OpenVINO."""
+    from benchmarks.measures.shapes import ShapesBenchmark, measure_shapes
+
+    _write(measure_shapes(ShapesBenchmark(rounds, seconds, tuple(layers or (12, 6, 3)))), out)
+
+
+@app.command()
 def variants(
     model: Annotated[Path, typer.Argument(help="Folder of the variants of one model, `dense` among them.")],
     backend: Annotated[list[str] | None, typer.Option(help="Engine to measure on; may be given several times.")] = None,
@@ -204,13 +217,13 @@ def soak(
 
 @app.command()
 def report() -> None:
-    """Write docs/performance.md and the tables of docs/variants.md from the results."""
+    """Write docs/performance.md, and the tables of other pages, from the results."""
     from benchmarks import report as performance
-    from benchmarks import variants_table
+    from benchmarks.pages import filled_pages
 
-    for page in (performance, variants_table):
-        page.write_page()
-        console.print(f"Page: {page.PAGE}", markup=False, soft_wrap=True)
+    for page, text in [(performance.PAGE, performance.render()), *filled_pages()]:
+        page.write_text(text)
+        console.print(f"Page: {page}", markup=False, soft_wrap=True)
 
 
 def main() -> None:
