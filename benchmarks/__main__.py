@@ -128,6 +128,57 @@ def shapes(
     _write(measure_shapes(ShapesBenchmark(rounds, seconds, tuple(layers or (12, 6, 3)))), out)
 
 
+Encoder = Annotated[
+    Path | None, typer.Option(help="Folder of the encoder to fine-tune; else all-MiniLM-L6-v2, from a package of PyPI.")
+]
+Rows = Annotated[int | None, typer.Option(min=40, help="Only the first so many rows of each split, to try it out.")]
+Seed = Annotated[int, typer.Option(min=0, help="For all that is drawn.")]
+
+
+@app.command()
+def finetuned(seed: Seed = 0, rows: Rows = None, out: Out = WRITE_UPS) -> None:
+    """What the small encoder that begins with nothing learns of SST-2 in two epochs."""
+    from benchmarks.measures.finetuned import measure_finetuned
+
+    _write(measure_finetuned(seed, rows), out)
+
+
+@app.command()
+def rte(
+    encoder: Encoder = None,
+    epochs: Annotated[float, typer.Option(min=0.01, help="Passes of the fine-tuning.")] = 5.0,
+    passes: Annotated[float, typer.Option(min=0.01, help="Passes that train the super-network.")] = 5.0,
+    recovery: Annotated[float, typer.Option(min=0.01, help="Passes that train each pick.")] = 5.0,
+    evaluations: Annotated[int, typer.Option(min=2, help="Networks that each sampler looks at.")] = 100,
+    seeds: Annotated[int, typer.Option(min=1, help="How often the search is repeated.")] = 3,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that evaluate at once.")] = 1,
+    seed: Seed = 0,
+    rows: Rows = None,
+    out: Out = WRITE_UPS,
+) -> None:
+    """RTE: fine-tuned, searched with NSGA-II and at random on a 70/30 split of train, measured on dev once."""
+    from benchmarks.measures.glue import RteSearch, Tuning, measure_rte
+
+    search = RteSearch(passes, recovery, evaluations, seeds, jobs)
+    _write(measure_rte(Tuning(encoder, epochs, seed, rows), search), out)
+
+
+@app.command()
+def cola(
+    encoder: Encoder = None,
+    epochs: Annotated[float, typer.Option(min=0.01, help="Passes of the fine-tuning.")] = 3.0,
+    rounds: Rounds = 6,
+    seconds: Seconds = 3.0,
+    seed: Seed = 0,
+    rows: Rows = None,
+    out: Out = WRITE_UPS,
+) -> None:
+    """CoLA: fine-tuned, and served as TorchScript; its accuracy, Matthews' correlation and speed."""
+    from benchmarks.measures.glue import Tuning, measure_cola
+
+    _write(measure_cola(Tuning(encoder, epochs, seed, rows), rounds, seconds), out)
+
+
 @app.command()
 def variants(
     model: Annotated[Path, typer.Argument(help="Folder of the variants of one model, `dense` among them.")],

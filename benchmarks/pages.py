@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import shapes_table, variants_table
+from benchmarks import finetuned_table, glue_table, shapes_table, variants_table
 from benchmarks.harness.places import ROOT
 
 Fill = Callable[[str], str]
 
 FILLED: dict[Path, tuple[Fill, ...]] = {
-    ROOT / "docs" / "variants.md": (variants_table.render, shapes_table.render),
+    ROOT / "docs" / "variants.md": (variants_table.render, glue_table.render_cola, shapes_table.render),
+    ROOT / "docs" / "nas.md": (glue_table.render_rte,),
+    ROOT / "docs" / "finetune.md": (finetuned_table.render,),
 }
 """By page, what writes into it."""
 

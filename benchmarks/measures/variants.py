@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.harness.results import Result, make_result, ratios, spread
-from benchmarks.harness.sentences import load_sentences
+from benchmarks.harness.sentences import Sentences, load_sentences
 from benchmarks.harness.variant_engine import Opened, Task, variant_engine
 from handlers.backends.catalogue import artifact_name
 from model_store.errors import StoreError
@@ -46,13 +46,20 @@ class Contestant:
         return f"{DENSE}@{self.backend}"
 
 
-def measure_variants(model: Path, backends: Sequence[str], rounds: int, seconds: float, seed: int = 0) -> Result:
-    """All contestants in every round, in an order of its own.
+def measure_variants(
+    model: Path,
+    backends: Sequence[str],
+    rounds: int,
+    seconds: float,
+    seed: int = 0,
+    sentences: Sentences | None = None,
+) -> Result:
+    """All contestants in every round, in an order of its own; asked about the benchmarks' sentences unless told others.
 
     Raises:
         StoreError: the model has no `dense` variant to compare with.
     """
-    contestants, sentences = contestants_of(model, backends), load_sentences()
+    contestants, sentences = contestants_of(model, backends), sentences or load_sentences()
     rng, cores = random.Random(seed), usable_cores()  # noqa: S311  no secret
     taken: list[dict[str, Any]] = []
     opened: dict[str, Opened] = {}
