@@ -9,6 +9,7 @@ from benchmarks.harness import glue
 from benchmarks.harness.glue import GlueTask, read_task
 from benchmarks.harness.results import make_result, spread, write_result
 from benchmarks.measures.glue import CHOOSING, RteSearch
+from handlers.tasks.text_classification import TextClassification
 from model_store.errors import DataError
 from model_store.rows import Row, Split
 from recipes.data.rows import load_data
@@ -46,7 +47,7 @@ def test_a_task_is_read_with_all_rows_to_measure_on_and_written_as_it_was() -> N
     task = read_task("rte")
     assert (task.labels, len(task.train.rows), len(task.evaluation.rows)) == (("no", "yes"), 40, 10)
     assert task.train.rows[0] == Row('"train.tsv 0', "it follows", 1)
-    written = load_data(str(task.written("rte")), glue.TextClassification(task.labels).target)
+    written = load_data(str(task.written("rte")), TextClassification(task.labels).target)
     assert written.train is not None
     assert (written.train.rows, written.evaluation.rows) == (task.train.rows, task.evaluation.rows)
     assert len(task.first(7).train.rows) == 7
