@@ -10,7 +10,7 @@ from benchmarks.marked import NOTHING, filled, read_result, where
 from loadtest.wording import MISSING, number
 from model_store.matthews import MATTHEWS
 
-RTE_HEAD = ("Variant", "accuracy, %", "of `dense`, points", "weights of the layers", "MACs per token")
+RTE_HEAD = ("Variant", "accuracy, %", "against `dense`, points", "weights of the layers", "MACs per token")
 
 
 def render_rte(page: str, folder: Path = WRITE_UPS) -> str:

@@ -30,7 +30,9 @@ def render(page: str, folder: Path = WRITE_UPS) -> str:
 
 def _section(result: Result) -> str:
     rows, versions = result.summary["rows"], _engines(result)
-    parts = [f"{where(result)}. {result.settings['model']}. {versions}.\n"]
+    calls = " or ".join(map(str, result.settings["call_rows"]))
+    asked = f"A call has {calls} texts of 128 tokens, whichever is faster, or a packed row; a stream for each core"
+    parts = [f"{where(result)}. {result.settings['model']}. {asked}. {versions}.\n"]
     for workload, title in _WORKLOADS.items():
         parts.append(f"{title}, times dense BERT-base in ONNX Runtime:\n\n{_by_layers(rows, workload)}")
     return "\n".join([*parts, f"OpenVINO, times dense BERT-base in OpenVINO (fp32):\n\n{_openvino(rows)}"])

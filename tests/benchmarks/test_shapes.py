@@ -55,10 +55,10 @@ def test_so_many_weights_of_each_matrix_of_the_layers_are_zero_and_no_others() -
 
 def test_ratios_are_taken_within_a_round_and_the_tables_show_them_beside_the_write_ups(tmp_path: Path) -> None:
     rows = summarized(groups_of(PLAN), taken())
-    settings = {"model": "BERT-base, random weights", "streams": 2, "engines": {}}
+    settings = {"model": "BERT-base, random weights", "streams": 2, "engines": {}, "call_rows": [1, 8]}
     write_result(make_result("shapes", settings, taken(), {"rows": rows}), tmp_path)
     page = render(PAGE, tmp_path)
-    assert "BERT-base, random weights" in page
+    assert "BERT-base, random weights. A call has 1 or 8 texts of 128 tokens, whichever is faster" in page
     tenfold = "| 1.00 (1.00-1.00) | 3.33 (3.33-3.33) | 5.00 (5.00-5.00) | 10.00 (10.00-10.00) |"
     assert page.count(f"| 12 layers, deepsparse {tenfold} 4.05 |") == len(WORKLOADS)
     assert "| 3 layers, onnxruntime | 4.00 (4.00-4.00) | 4.00 (4.00-4.00) |" in page
