@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from benchmarks.harness.places import RESULTS, VARIANTS
+from benchmarks.harness.places import RESULTS, VARIANTS, WRITE_UPS
 from benchmarks.harness.results import Result, write_result
 from loadtest.errors import LoadTestError
 from model_store.errors import ParetoServeError
@@ -116,6 +116,70 @@ def sparse(rounds: Rounds = 5, seconds: Seconds = 10.0, out: Out = RESULTS) -> N
 
 
 @app.command()
+def shapes(
+    rounds: Rounds = 5,
+    seconds: Seconds = 3.0,
+    layers: Annotated[list[int] | None, typer.Option(help="So many layers alone; may be given several times.")] = None,
+    out: Out = WRITE_UPS,
+) -> None:
+    """BERT-base with fewer layers and with zeros on DeepSparse and ONNX Runtime, pruned and INT8 on OpenVINO."""
+    from benchmarks.measures.shapes import ShapesBenchmark, measure_shapes
+
+    _write(measure_shapes(ShapesBenchmark(rounds, seconds, tuple(layers or (12, 6, 3)))), out)
+
+
+Encoder = Annotated[
+    Path | None, typer.Option(help="Folder of the encoder to fine-tune; else all-MiniLM-L6-v2, from a package of PyPI.")
+]
+Rows = Annotated[int | None, typer.Option(min=40, help="Only the first so many rows of each split, to try it out.")]
+Seed = Annotated[int, typer.Option(min=0, help="For all that is drawn.")]
+
+
+@app.command()
+def finetuned(seed: Seed = 0, rows: Rows = None, out: Out = WRITE_UPS) -> None:
+    """What the small encoder that begins with nothing learns of SST-2 in two epochs."""
+    from benchmarks.measures.finetuned import measure_finetuned
+
+    _write(measure_finetuned(seed, rows), out)
+
+
+@app.command()
+def rte(
+    encoder: Encoder = None,
+    epochs: Annotated[float, typer.Option(min=0.01, help="Passes of the fine-tuning.")] = 5.0,
+    passes: Annotated[float, typer.Option(min=0.01, help="Passes that train the super-network.")] = 5.0,
+    recovery: Annotated[float, typer.Option(min=0.01, help="Passes that train each pick.")] = 5.0,
+    evaluations: Annotated[int, typer.Option(min=2, help="Networks that each sampler looks at.")] = 100,
+    seeds: Annotated[int, typer.Option(min=1, help="How often the search is repeated.")] = 3,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that evaluate at once.")] = 1,
+    seed: Seed = 0,
+    rows: Rows = None,
+    out: Out = WRITE_UPS,
+) -> None:
+    """RTE: fine-tuned, searched with NSGA-II and at random on a 70/30 split of train, measured on dev once."""
+    from benchmarks.measures.glue import RteSearch, Tuning, measure_rte
+
+    search = RteSearch(passes, recovery, evaluations, seeds, jobs)
+    _write(measure_rte(Tuning(encoder, epochs, seed, rows), search), out)
+
+
+@app.command()
+def cola(
+    encoder: Encoder = None,
+    epochs: Annotated[float, typer.Option(min=0.01, help="Passes of the fine-tuning.")] = 3.0,
+    rounds: Rounds = 6,
+    seconds: Seconds = 3.0,
+    seed: Seed = 0,
+    rows: Rows = None,
+    out: Out = WRITE_UPS,
+) -> None:
+    """CoLA: fine-tuned, and served as TorchScript; its accuracy, Matthews' correlation and speed."""
+    from benchmarks.measures.glue import Tuning, measure_cola
+
+    _write(measure_cola(Tuning(encoder, epochs, seed, rows), rounds, seconds), out)
+
+
+@app.command()
 def variants(
     model: Annotated[Path, typer.Argument(help="Folder of the variants of one model, `dense` among them.")],
     backend: Annotated[list[str] | None, typer.Option(help="Engine to measure on; may be given several times.")] = None,
@@ -204,13 +268,13 @@ def soak(
 
 @app.command()
 def report() -> None:
-    """Write docs/performance.md and the tables of docs/variants.md from the results."""
+    """Write docs/performance.md, and the tables of other pages, from the results."""
     from benchmarks import report as performance
-    from benchmarks import variants_table
+    from benchmarks.pages import filled_pages
 
-    for page in (performance, variants_table):
-        page.write_page()
-        console.print(f"Page: {page.PAGE}", markup=False, soft_wrap=True)
+    for page, text in [(performance.PAGE, performance.render()), *filled_pages()]:
+        page.write_text(text)
+        console.print(f"Page: {page}", markup=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -272,7 +272,3 @@ _SECTIONS: dict[str, tuple[str, Callable[[Result], str]]] = {
     "sparse": ("Sparse weights", _sparse),
     "against": ("Against an earlier commit", _against),
 }
-
-
-def write_page() -> None:
-    PAGE.write_text(render())

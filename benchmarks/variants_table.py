@@ -1,20 +1,15 @@
 """The table of variants in `docs/variants.md`, from what `python -m benchmarks variants` left behind."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from benchmarks.harness.places import ROOT, VARIANTS
+from benchmarks.harness.places import VARIANTS
 from benchmarks.harness.results import Result, markdown_table, spread_text
+from benchmarks.marked import NOTHING, filled, where
 from loadtest.wording import MISSING
-
-PAGE = ROOT / "docs" / "variants.md"
-
-# What stands between these lines of the page is written by this module.
-_MARKED = re.compile(r"(?<=<!-- measured -->\n).*?(?=<!-- /measured -->)", re.DOTALL)
 
 HEAD = ("Candidate", "accuracy, %", "lost, points", "MB", "weights not zero", "times dense", "times the baseline")
 
@@ -22,16 +17,13 @@ HEAD = ("Candidate", "accuracy, %", "lost, points", "MB", "weights not zero", "t
 def render(page: str, folder: Path = VARIANTS) -> str:
     """The page with a table for each result in `folder`."""
     results = [msgspec.json.decode(file.read_bytes(), type=Result) for file in sorted(folder.glob("*.json"))]
-    tables = "\n".join(map(_section, results)) or "Nothing was measured yet.\n"
-    return _MARKED.sub(lambda _: tables, page)
+    return filled(page, "measured", "\n".join(map(_section, results)) or NOTHING)
 
 
 def _section(result: Result) -> str:
-    machine, settings = result.machine, result.settings
     dense = {name.partition("@")[2]: one for name, one in result.summary.items() if name.startswith("dense@")}
     rows = [_row(name, one, dense) for name, one in result.summary.items()]
-    where = f"{machine['Processor']} ({machine['Instruction sets']}), {settings['cores']} cores"
-    return f"{where}; `{result.command}`, {result.created[:10]}:\n\n{markdown_table(HEAD, rows)}"
+    return f"{where(result)}:\n\n{markdown_table(HEAD, rows)}"
 
 
 def _row(name: str, one: Mapping[str, Any], dense: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
@@ -41,8 +33,3 @@ def _row(name: str, one: Mapping[str, Any], dense: Mapping[str, Mapping[str, Any
         lost = f"{100 * (other['quality']['value'] - accuracy):.2f}"
     times = [spread_text(one[key]) if key in one else MISSING for key in ("times_dense", "times_baseline")]
     return (name, f"{100 * accuracy:.2f}", lost, f"{one['bytes'] / 1e6:.1f}", f"{one['nonzero'] / 1e6:.1f} M", *times)
-
-
-def write_page(page: Path = PAGE) -> None:
-    """Write the tables anew, where there is such a page."""
-    page.write_text(render(page.read_text()))

@@ -40,6 +40,8 @@ class Quality:
     interval: tuple[float, float] | None = None
     """Of 95 %, where right answers are counted."""
     against_dense: Difference | None = None
+    further: dict[str, float] = field(default_factory=dict)
+    """Other measures of the same answers, by name."""
 
 
 @dataclass(frozen=True, slots=True)

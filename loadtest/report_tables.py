@@ -8,7 +8,7 @@ from pathlib import Path
 from loadtest.comparison import CandidateReport, Report
 from loadtest.levels import LevelResult
 from loadtest.summary import SummaryRow, compared_qualities, pareto_points, report_metric, summary_rows
-from loadtest.wording import number, quality_text
+from loadtest.wording import further_names, number, quality_text
 
 Cell = str | int | float | None
 
@@ -126,12 +126,12 @@ def write_levels_csv(report: Report, path: Path) -> None:
 
 def write_summary_csv(report: Report, path: Path) -> None:
     """One row per candidate; empty cells for what was not measured."""
-    rows = [_summary_cells(pair) for pair in zip(report.candidates, summary_rows(report), strict=True)]
+    further = further_names(candidate.quality for candidate in report.candidates)
+    rows = [_summary_cells(*pair, further) for pair in zip(report.candidates, summary_rows(report), strict=True)]
     _write_csv(path, tuple(rows[0]), [tuple(row.values()) for row in rows])
 
 
-def _summary_cells(pair: tuple[CandidateReport, SummaryRow]) -> dict[str, Cell]:
-    candidate, row = pair
+def _summary_cells(candidate: CandidateReport, row: SummaryRow, further: Sequence[str]) -> dict[str, Cell]:
     quality = candidate.quality
     low, high = (quality and quality.interval) or (None, None)
     against = quality.against_dense if quality else None
@@ -145,6 +145,7 @@ def _summary_cells(pair: tuple[CandidateReport, SummaryRow]) -> dict[str, Cell]:
         "quality_examples": quality.n if quality else None,
         "quality_low": low,
         "quality_high": high,
+        **{name.lower().replace(" ", "_"): quality.further.get(name) if quality else None for name in further},
         "against_dense": against.value if against else None,
         "against_dense_low": against.interval[0] if against else None,
         "against_dense_high": against.interval[1] if against else None,

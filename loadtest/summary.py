@@ -6,6 +6,8 @@ from loadtest.analysis import common_level, level_at, light_level, pareto_front
 from loadtest.comparison import CandidateReport, Quality, Report
 from loadtest.wording import (
     difference_texts,
+    further_names,
+    further_texts,
     interval_text,
     number,
     one_point,
@@ -125,10 +127,12 @@ def summary_table(report: Report) -> tuple[tuple[str, ...], tuple[tuple[str, ...
 
 def variants_table(report: Report) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """Header and rows of what candidates are, and how sure their quality is; no rows where nothing of it is known."""
+    further = further_names(candidate.quality for candidate in report.candidates)
     metrics = {candidate.quality.metric for candidate in report.candidates if candidate.quality}
     header = (
         "candidate",
         f"{' / '.join(sorted(metrics)) or 'quality'} (95%)",
+        *further,
         "against dense (95%)",
         "p",
         "agreement",
@@ -138,13 +142,14 @@ def variants_table(report: Report) -> tuple[tuple[str, ...], tuple[tuple[str, ..
         "made in, s",
     )
     known = [one for one in report.candidates if one.parameters is not None or (one.quality and one.quality.interval)]
-    return header, tuple(_variant_row(candidate) for candidate in report.candidates) if known else ()
+    return header, tuple(_variant_row(candidate, further) for candidate in report.candidates) if known else ()
 
 
-def _variant_row(candidate: CandidateReport) -> tuple[str, ...]:
+def _variant_row(candidate: CandidateReport, further: tuple[str, ...]) -> tuple[str, ...]:
     return (
         candidate.name,
         interval_text(candidate.quality),
+        *further_texts(candidate.quality, further),
         *difference_texts(candidate.quality),
         whole(candidate.parameters),
         whole(candidate.nonzero),

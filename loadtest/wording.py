@@ -1,6 +1,6 @@
 """Numbers as readers see them: figures, and the quality of a candidate by whatever metric its task has."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from loadtest.comparison import Quality
 
@@ -36,6 +36,16 @@ def interval_text(quality: Quality | None) -> str:
         return value
     low, high = quality.interval
     return f"{value} ({100 * low:.1f}..{100 * high:.1f})"
+
+
+def further_names(qualities: Iterable[Quality | None]) -> tuple[str, ...]:
+    """What was measured of any of them besides the metric."""
+    return tuple(dict.fromkeys(name for quality in qualities if quality for name in quality.further))
+
+
+def further_texts(quality: Quality | None, names: Sequence[str]) -> tuple[str, ...]:
+    """Of each name the value; a dash where it was not measured."""
+    return tuple(number(quality.further.get(name) if quality else None) for name in names)
 
 
 def difference_texts(quality: Quality | None) -> tuple[str, str, str]:

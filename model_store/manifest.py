@@ -39,7 +39,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
 
     `value` is on the scale of the task's `metric`, more is better; `correct` is how many rows were right where it
     counts those, and `interval` then the one of 95 % of their share. `against_dense` is None where the store has no
-    dense variant that was measured on the same rows.
+    dense variant that was measured on the same rows. `further` are other measures of the same answers, by name.
     """
 
     dataset: str
@@ -50,6 +50,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     interval: tuple[float, float] | None = None
     against_dense: Difference | None = None
+    further: dict[str, float] = {}
 
 
 class GoldenInput(msgspec.Struct, frozen=True, omit_defaults=True):

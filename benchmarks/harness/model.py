@@ -1,7 +1,10 @@
 """The model that every benchmark serves: built once, from the SST-2 checkpoint or, where there is none, at random."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tokenizers import Tokenizer
 
 from benchmarks.harness.places import RUNS, SHARED
 from benchmarks.harness.sentences import LABELS, SST2, load_sentences
@@ -51,6 +54,12 @@ def benchmark_model() -> BenchmarkModel:
     if CHECKPOINT.is_dir():
         return BenchmarkModel("sst2-minilm", CHECKPOINT, "sst2-minilm: BERT, 6 layers, 384 wide, fine-tuned on SST-2")
     return _random_model("random-minilm", BENCHMARK)
+
+
+def token_ids(texts: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    """The texts as the benchmark's tokenizer reads them."""
+    tokenizer = Tokenizer.from_file(str(benchmark_model().checkpoint / TOKENIZER_FILE))
+    return tuple(tuple(tokenizer.encode(text).ids) for text in texts)
 
 
 def tiny_model() -> BenchmarkModel:

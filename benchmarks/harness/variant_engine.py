@@ -1,23 +1,18 @@
 """A variant's engine by itself, asked again and again how fast it is: `PYTHON -m benchmarks.harness.variant_engine`.
 
-Run by the interpreter that has the engine. It reads a `Task` and then numbers of seconds from standard input, a line
-of JSON each, and replies to each with a line of JSON.
+Run by the interpreter that has the engine. It is asked (`benchmarks.harness.asked`) with a `Task` and then with numbers
+of seconds.
 """
 
-import itertools
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
+from benchmarks.harness.asked import asked, reply_to_all
 from benchmarks.harness.engine import Call, arrival_order
-from benchmarks.harness.places import ROOT
+from benchmarks.harness.streams import Counted, texts_per_s
 from handlers.backends.base import Placement
 from handlers.handler import Handler, load_handler
 from handlers.inferred import manifest_of
@@ -58,21 +53,8 @@ class _Way(msgspec.Struct, frozen=True):
     calls: list[Call]
 
     def texts_per_s(self, seconds: float) -> float:
-        """When each stream runs its share of the calls over and over, for about so long."""
-        streams = self.placement.streams
-
-        def run(stream: int) -> int:
-            texts, share = 0, itertools.cycle(self.calls[stream::streams])
-            while time.perf_counter() < ends_at:
-                rows = next(share)
-                self.handler.infer(rows)
-                texts += sum(map(len, rows))
-            return texts
-
-        with ThreadPoolExecutor(streams) as pool:
-            started = time.perf_counter()
-            ends_at = started + seconds
-            return sum(pool.map(run, range(streams))) / (time.perf_counter() - started)
+        counted = [Counted(rows, sum(map(len, rows))) for rows in self.calls]
+        return texts_per_s(self.handler.infer, counted, self.placement.streams, seconds)
 
 
 def _ways(task: Task) -> Iterator[_Way]:
@@ -102,45 +84,19 @@ def _fastest(task: Task) -> _Way:
 @contextmanager
 def variant_engine(interpreter: str, task: Task) -> Iterator[tuple[Opened, Callable[[float], float]]]:
     """What is running, and a function that says how many texts a second it does, measured for so many seconds."""
-    command = [interpreter, "-m", "benchmarks.harness.variant_engine"]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    asks, answers = process.stdin, process.stdout
-    assert asks is not None
-    assert answers is not None, "this is a bug: both are pipes"
-
-    def ask(message: object) -> bytes:
-        asks.write(msgspec.json.encode(message) + b"\n")
-        asks.flush()
-        return answers.readline()
-
-    try:
-        yield (
-            msgspec.json.decode(ask(task), type=Opened),
-            lambda seconds: msgspec.json.decode(ask(seconds), type=float),
-        )
-    finally:
-        process.kill()
-        process.communicate()
+    with asked(interpreter, "benchmarks.harness.variant_engine") as engine:
+        yield engine.ask(task, Opened), lambda seconds: engine.ask(seconds, float)
 
 
-def main() -> None:
-    # What an engine prints must not come between the replies.
-    replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-
-    def reply(what: object) -> None:
-        replies.write(msgspec.json.encode(what) + b"\n")
-        replies.flush()
-
-    way = _fastest(msgspec.json.decode(sys.stdin.buffer.readline(), type=Task))
+def _opened(line: bytes) -> tuple[Opened, Callable[[bytes], float]]:
+    way = _fastest(msgspec.json.decode(line, type=Task))
     info = way.handler.session_info
     assert info is not None, "this is a bug: a variant with an artifact has an engine"
-    engine = f"{info.engine} {info.version}"
     placed = (way.placement.streams, way.placement.threads)
-    reply(Opened(engine, info.instruction_set, info.executed_precision, *placed, way.call_tokens))
-    for line in sys.stdin.buffer:
-        reply(way.texts_per_s(msgspec.json.decode(line, type=float)))
+    engine = f"{info.engine} {info.version}"
+    opened = Opened(engine, info.instruction_set, info.executed_precision, *placed, way.call_tokens)
+    return opened, lambda seconds: way.texts_per_s(msgspec.json.decode(seconds, type=float))
 
 
 if __name__ == "__main__":
-    main()
+    reply_to_all(_opened)

@@ -4,32 +4,28 @@ Timing only: the weights are random, and pruned without any training, so the ans
 product takes depends on where the zeros are, not on what the other weights say.
 """
 
-import os
 import random
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from tokenizers import Tokenizer
 
-from benchmarks.harness.model import benchmark_model
-from benchmarks.harness.places import ROOT, RUNS
+from benchmarks.harness.bert_base import Form, Order, write_graphs
+from benchmarks.harness.graph_engine import FIXED_TOKENS, GraphEngine, Setup, Workload, graph_engine
+from benchmarks.harness.model import token_ids
+from benchmarks.harness.places import RUNS
 from benchmarks.harness.results import Result, make_result, ratios, spread
 from benchmarks.harness.sentences import load_sentences
-from benchmarks.measures.sparse_engine import FIXED_TEXTS, FIXED_TOKENS, Opened, Setup, SpeedQuery, Workload
-from model_store.errors import BackendError
-from model_store.manifest import TOKENIZER_FILE
 from paretoserve.environments.catalogue import create_environment
 from paretoserve.terminal.progress import progress
 from serving.cpu_plan import usable_cores
 
-FOLDER = RUNS / "sparse"
+FOLDER = RUNS / "sparse-graphs"
 SPARSITY = 0.9
-LAYERS, WIDTH, HEADS, UNITS, VOCABULARY = 12, 768, 12, 3072, 30522
+BUDGETS, FIXED_TEXTS = (64, 128, 256), 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,50 +34,36 @@ class Contestant:
 
     name: str
     backend: str
-    file: str
+    form: Form
     workloads: tuple[Workload, ...] = ("sentences", "fixed")
 
 
-DENSE = Contestant("deepsparse, dense", "deepsparse", "dense.deepsparse.onnx")
-SPARSE = Contestant("deepsparse, 90 % sparse", "deepsparse", "sparse.deepsparse.onnx")
-ONNXRUNTIME = Contestant("onnxruntime, dense", "onnxruntime", "dense.onnx", ("sentences",))
+DENSE = Contestant("deepsparse, dense", "deepsparse", Form())
+SPARSE = Contestant("deepsparse, 90 % sparse", "deepsparse", Form(sparsity=SPARSITY))
+ONNXRUNTIME = Contestant("onnxruntime, dense", "onnxruntime", Form(), ("sentences",))
 CONTESTANTS = (DENSE, SPARSE, ONNXRUNTIME)
-
-
-class Engine:
-    """A contestant's process, asked over its standard input."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]", setup: Setup) -> None:
-        self._process, self._file = process, Path(setup.file).name
-        self.opened = msgspec.json.decode(self._ask(setup), type=Opened)
-
-    def texts_per_s(self, workload: Workload, seconds: float) -> float:
-        return msgspec.json.decode(self._ask(SpeedQuery(workload, seconds)), type=float)
-
-    def _ask(self, message: msgspec.Struct) -> bytes:
-        asks, answers = self._process.stdin, self._process.stdout
-        assert asks is not None
-        assert answers is not None, "this is a bug: both are pipes"
-        asks.write(msgspec.json.encode(message) + b"\n")
-        asks.flush()
-        if not (line := answers.readline()):
-            raise BackendError(f"The engine of {self._file!r} ended with {self._process.wait()}; it says why above.")
-        return line
 
 
 def measure_sparse(rounds: int, seconds: float, seed: int = 0) -> Result:
     """All contestants in every round, in an order of its own."""
     sentences, cores, rng = load_sentences(), usable_cores(), random.Random(seed)  # noqa: S311  no secret
     interpreters = {one.backend: create_environment(one.backend) for one in CONTESTANTS}
-    make_graphs(FOLDER)
-    ids = _token_ids(sentences.texts)
+    files = make_graphs(FOLDER)
+    ids = token_ids(sentences.texts)
     taken: list[dict[str, Any]] = []
     with ExitStack() as stack, progress("Sparse weights") as report:
         engines = {}
         for number, one in enumerate(CONTESTANTS):
             report(f"compiling {one.name}", number / (len(CONTESTANTS) + rounds))
-            setup = Setup(one.backend, str(FOLDER / one.file), len(cores), ids)
-            engines[one] = stack.enter_context(_started(interpreters[one.backend], setup, cores))
+            setup = Setup(
+                backend=one.backend,
+                file=str(files[one]),
+                streams=len(cores),
+                sentences=ids,
+                call_tokens=BUDGETS,
+                call_rows=(FIXED_TEXTS // len(cores),),
+            )
+            engines[one] = stack.enter_context(graph_engine(str(interpreters[one.backend]), setup, cores))
         for number in range(rounds):
             report(f"round {number + 1}", (len(CONTESTANTS) + number) / (len(CONTESTANTS) + rounds))
             taken += [{"round": number, **figures} for figures in _round(engines, seconds, rng)]
@@ -97,7 +79,7 @@ def measure_sparse(rounds: int, seconds: float, seed: int = 0) -> Result:
     return make_result("sparse", settings, taken, summarized(taken))
 
 
-def _round(engines: Mapping[Contestant, Engine], seconds: float, rng: random.Random) -> Iterator[dict[str, Any]]:
+def _round(engines: Mapping[Contestant, GraphEngine], seconds: float, rng: random.Random) -> Iterator[dict[str, Any]]:
     asked = [(one, workload) for one in engines for workload in one.workloads]
     for one, workload in rng.sample(asked, len(asked)):
         speed = engines[one].texts_per_s(workload, seconds)
@@ -123,62 +105,17 @@ def summarized(taken: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def _started(interpreter: Path, setup: Setup, cores: Sequence[int]) -> Iterator[Engine]:
-    """A process of the engine's own interpreter on these cores."""
-    process = subprocess.Popen(
-        [interpreter, "-m", "benchmarks.measures.sparse_engine"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        preexec_fn=lambda: os.sched_setaffinity(0, cores),
-    )
-    try:
-        yield Engine(process, setup)
-    finally:
-        process.kill()
-        process.communicate()
+def make_graphs(folder: Path) -> dict[Contestant, Path]:
+    """The graphs of all contestants, written unless they are there; the same every time."""
+    if not folder.is_dir():
+        partial = folder.with_name(f"{folder.name}.partial")
+        partial.mkdir(parents=True, exist_ok=True)
+        for one in CONTESTANTS:
+            write_graphs(one.form, (Order(one.backend),), partial / _name(one))
+        partial.rename(folder)
+    found = {one: list((folder / _name(one)).rglob("*.onnx")) for one in CONTESTANTS}
+    return {one: file for one, (file,) in found.items()}
 
 
-def _token_ids(texts: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    tokenizer = Tokenizer.from_file(str(benchmark_model().checkpoint / TOKENIZER_FILE))
-    return tuple(tuple(tokenizer.encode(text).ids) for text in texts)
-
-
-def make_graphs(folder: Path) -> None:
-    """Write the graphs of all contestants, unless they are there; the same every time."""
-    if folder.is_dir():
-        return
-    partial = folder.with_name(f"{folder.name}.partial")
-    partial.mkdir(parents=True, exist_ok=True)
-    _write_graphs(partial)
-    partial.rename(folder)
-
-
-def _write_graphs(folder: Path) -> None:
-    import torch
-
-    from networks.encoder.graph import onnx_graph, save_onnx
-    from networks.encoder.modules import PackedEncoder
-    from networks.encoder.onnx_operators import DEEPSPARSE
-    from networks.encoder.shape import EncoderShape
-
-    config = EncoderShape(
-        vocab_size=VOCABULARY,
-        hidden_size=WIDTH,
-        head_size=WIDTH // HEADS,
-        heads=(HEADS,) * LAYERS,
-        units=(UNITS,) * LAYERS,
-        labels=("negative", "positive"),
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = PackedEncoder(config).eval()
-    save_onnx(onnx_graph(model), folder / ONNXRUNTIME.file)
-    save_onnx(onnx_graph(model, DEEPSPARSE), folder / DENSE.file)
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if ".layer." in name and weight.ndim == 2:
-                least = weight.abs().flatten().kthvalue(round(SPARSITY * weight.numel())).values
-                weight[weight.abs() <= least] = 0.0
-    save_onnx(onnx_graph(model, DEEPSPARSE), folder / SPARSE.file)
+def _name(one: Contestant) -> str:
+    return f"{one.backend}-{one.form.sparsity:g}"

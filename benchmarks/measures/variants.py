@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 
 from benchmarks.harness.results import Result, make_result, ratios, spread
-from benchmarks.harness.sentences import load_sentences
+from benchmarks.harness.sentences import Sentences, load_sentences
 from benchmarks.harness.variant_engine import Opened, Task, variant_engine
+from handlers.backends.catalogue import artifact_name
 from model_store.errors import StoreError
 from model_store.manifest import Manifest
 from model_store.store import list_variants
@@ -45,13 +46,20 @@ class Contestant:
         return f"{DENSE}@{self.backend}"
 
 
-def measure_variants(model: Path, backends: Sequence[str], rounds: int, seconds: float, seed: int = 0) -> Result:
-    """All contestants in every round, in an order of its own.
+def measure_variants(
+    model: Path,
+    backends: Sequence[str],
+    rounds: int,
+    seconds: float,
+    seed: int = 0,
+    sentences: Sentences | None = None,
+) -> Result:
+    """All contestants in every round, in an order of its own; asked about the benchmarks' sentences unless told others.
 
     Raises:
         StoreError: the model has no `dense` variant to compare with.
     """
-    contestants, sentences = contestants_of(model, backends), load_sentences()
+    contestants, sentences = contestants_of(model, backends), sentences or load_sentences()
     rng, cores = random.Random(seed), usable_cores()  # noqa: S311  no secret
     taken: list[dict[str, Any]] = []
     opened: dict[str, Opened] = {}
@@ -84,8 +92,9 @@ def contestants_of(model: Path, backends: Sequence[str]) -> list[Contestant]:
     found = [
         Contestant(folder, manifest, backend)
         for folder, manifest in list_variants(model.parent)
-        for backend in manifest.artifacts
-        if folder.parent == model and (backend in backends or f"{manifest.variant}@{backend}" == BASELINE)
+        for backend in dict.fromkeys((*backends, "transformers"))
+        if folder.parent == model and artifact_name(backend, manifest.artifacts) in manifest.artifacts
+        if backend in backends or f"{manifest.variant}@{backend}" == BASELINE
     ]
     if not any(one.manifest.variant == DENSE for one in found):
         named = ", ".join(backends)
@@ -110,7 +119,7 @@ def summarized(contestants: Sequence[Contestant], taken: Sequence[Mapping[str, A
 
 def facts_of(one: Contestant) -> dict[str, Any]:
     """What the manifest says of an artifact."""
-    artifact = one.manifest.artifacts[one.backend]
+    artifact = one.manifest.artifacts[artifact_name(one.backend, one.manifest.artifacts)]
     quality = artifact.quality
     return {
         "recipe": one.manifest.technique.recipe,

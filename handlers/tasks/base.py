@@ -1,7 +1,7 @@
 """What a task is: how a request is read, cut into windows, answered and scored. It knows no engine, queue or HTTP."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar
 
 import numpy as np
@@ -29,10 +29,14 @@ class TextTensor:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How good answers are, on the scale of the task's metric: more is better. `correct` where it counts right ones."""
+    """How good answers are, on the scale of the task's metric: more is better. `correct` where it counts right ones.
+
+    `further` are other measures of the same answers, by what reports call them.
+    """
 
     value: float
     correct: int | None = None
+    further: Mapping[str, float] = field(default_factory=dict)
 
 
 class Task(Protocol[Asked]):

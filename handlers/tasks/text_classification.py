@@ -12,6 +12,7 @@ from handlers.tasks.payload import Shape, TextInput, input_of, kind_of, read_inp
 from handlers.tokens.packing import Tokens
 from handlers.tokens.tokenizer import TextTokenizer
 from model_store.errors import BadInput
+from model_store.matthews import MATTHEWS, matthews
 from model_store.rows import Row, TargetColumn
 
 Prediction = dict[str, Any] | list[dict[str, Any]] | list[list[dict[str, Any]]]
@@ -97,8 +98,10 @@ class TextClassification:
         return [{"label": self.labels[i], "score": float(scores[i])} for i in order]
 
     def score(self, answers: Sequence[Any], rows: Sequence[Row]) -> Score:
-        right = [answer["label"] == self.labels[row.target] for answer, row in zip(answers, rows, strict=True)]
-        return Score(sum(right) / len(right), sum(right))
+        """The share of right answers, and of two labels or more the correlation of Matthews."""
+        pairs = [(answer["label"], self.labels[row.target]) for answer, row in zip(answers, rows, strict=True)]
+        right = sum(answer == target for answer, target in pairs)
+        return Score(right / len(pairs), right, {MATTHEWS: matthews(pairs)} if self.width > 1 else {})
 
 
 def _scores(logits: Floats, parameters: Parameters) -> NDArray[Any]:

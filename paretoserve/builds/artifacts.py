@@ -136,6 +136,7 @@ def _quality(answers: Sequence[Any], manifest: Manifest, split: Split) -> Qualit
         correct=score.correct,
         n=n,
         interval=interval_of(score.value, score.correct, n),
+        further=dict(score.further),
     )
 
 

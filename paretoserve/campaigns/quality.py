@@ -52,7 +52,7 @@ def served_quality(url: str, split: Split, task: AnyTask, report: Progress, vari
     connection.close()
     score, n = task.score(answers, split.rows), len(split.rows)
     interval = interval_of(score.value, score.correct, n)
-    return Quality(score.value, task.metric, n, f"{split.dataset}/{split.split}", interval)
+    return Quality(score.value, task.metric, n, f"{split.dataset}/{split.split}", interval, further=dict(score.further))
 
 
 def with_difference(quality: Quality, built: BuiltQuality | None) -> Quality:

@@ -19,6 +19,7 @@ def print_report(report: "Report", folder: Path) -> None:
 
 
 def print_variants(folders: list[Path]) -> None:
-    from paretoserve.terminal.result_tables import sizes_table, variants_table
+    from paretoserve.terminal.result_tables import further_table, sizes_table, variants_table
 
-    console.print(variants_table(folders), sizes_table(folders), sep="\n")
+    tables = [variants_table(folders), further_table(folders), sizes_table(folders)]
+    console.print(*filter(None, tables), sep="\n")

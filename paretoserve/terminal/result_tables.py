@@ -8,7 +8,7 @@ from rich.table import Table
 from loadtest.comparison import Difference, Quality, Report
 from loadtest.summary import summary_table, verdict
 from loadtest.summary import variants_table as compared_variants
-from loadtest.wording import MISSING, difference_texts, interval_text, whole
+from loadtest.wording import MISSING, difference_texts, interval_text, number, whole
 from model_store.manifest import Artifact, Manifest, read_manifest
 from paretoserve.terminal.rich_tables import new_table
 
@@ -47,6 +47,18 @@ def sizes_table(folders: list[Path]) -> Table:
         counts = (manifest.parameters, manifest.nonzero, manifest.macs_per_token, manifest.seconds)
         table.add_row(_name(manifest), *map(whole, counts), _measured_on(manifest))
     return table
+
+
+def further_table(folders: list[Path]) -> Table | None:
+    """What was measured of each artifact besides the metric; None where that is nothing."""
+    manifests = [read_manifest(folder) for folder in folders]
+    artifacts = [(_name(one), *pair) for one in manifests for pair in one.artifacts.items()]
+    measured = [(name, backend, one.quality.further) for name, backend, one in artifacts if one.quality]
+    names = tuple(dict.fromkeys(name for _, _, further in measured for name in further))
+    table = new_table("variant", "backend", *names)
+    for variant, backend, further in measured:
+        table.add_row(variant, backend, *(number(further.get(name)) for name in names))
+    return table if names else None
 
 
 def _name(manifest: Manifest) -> str:

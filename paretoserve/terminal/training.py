@@ -12,8 +12,13 @@ if TYPE_CHECKING:  # it brings torch along
 
 
 def print_training(training: "Training", folder: Path) -> None:
-    for line in (_curve(training), *_scores(training.scores, training), f"Checkpoint: {folder}"):
+    for line in training_lines(training, folder):
         console.print(line, markup=False, soft_wrap=True)
+
+
+def training_lines(training: "Training", folder: Path) -> list[str]:
+    """How it went, how good the checkpoint is, and where it lies."""
+    return [_curve(training), *_scores(training.scores, training), f"Checkpoint: {folder}"]
 
 
 def _curve(training: "Training") -> str:

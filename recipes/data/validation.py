@@ -1,9 +1,10 @@
 """Rows that steps choose by: a part split off the train split, as the evaluation split is for final figures alone."""
 
 import random
+from dataclasses import replace
 
 from model_store.errors import DataError
-from model_store.rows import Split
+from model_store.rows import Row, Split
 
 # Of the train split; with so many rows, an accuracy is known to about half a point.
 SHARE, MOST_ROWS = 0.1, 5000
@@ -23,8 +24,22 @@ def split_off_validation(train: Split, seed: int) -> tuple[Split, Split]:
             f"All rows of the train split of {train.dataset!r} have the same label; give rows of two labels at least "
             "to train on."
         )
-    size = min(max(1, round(SHARE * count)), MOST_ROWS)
-    chosen = set(random.Random(seed).sample(range(count), size))  # noqa: S311  a split needs no secrets
-    kept = tuple(row for i, row in enumerate(train.rows) if i not in chosen)
-    split_off = tuple(row for i, row in enumerate(train.rows) if i in chosen)
-    return Split(train.dataset, train.split, kept), Split(train.dataset, "validation", split_off)
+    kept, split_off = _drawn(train.rows, min(max(1, round(SHARE * count)), MOST_ROWS), seed)
+    return replace(train, rows=kept), Split(train.dataset, "validation", split_off)
+
+
+def with_validation_share(train: Split, validation: Split, share: float, seed: int) -> tuple[Split, Split]:
+    """The same two splits, with rows moved to `validation` until it has `share` of both together, if it has less.
+
+    What the first split was split into is split again: the same for the same seed.
+    """
+    missing = round(share * (len(train.rows) + len(validation.rows))) - len(validation.rows)
+    kept, moved = _drawn(train.rows, max(0, missing), seed)
+    return replace(train, rows=kept), replace(validation, rows=(*validation.rows, *moved))
+
+
+def _drawn(rows: tuple[Row, ...], count: int, seed: int) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+    """The rows without `count` of them, and those, both in their order."""
+    chosen = set(random.Random(seed).sample(range(len(rows)), count))  # noqa: S311  a split needs no secrets
+    kept = tuple(row for i, row in enumerate(rows) if i not in chosen)
+    return kept, tuple(row for i, row in enumerate(rows) if i in chosen)

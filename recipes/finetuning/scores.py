@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from model_store.matthews import matthews
+
 # Of the normal distribution, for 95 %.
 _Z = 1.959963984540054
 
@@ -39,21 +41,8 @@ def wilson(correct: int, n: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def matthews(pairs: Sequence[tuple[int, int]]) -> float:
-    """The correlation of answers 0 and 1 with what is right (Matthews 1975); 0 where all answers are the same."""
-    counts = _counts(pairs)
-    (right_0, wrong_1), (wrong_0, right_1) = counts
-    below = (right_1 + wrong_1) * (right_1 + wrong_0) * (right_0 + wrong_1) * (right_0 + wrong_0)
-    return (right_1 * right_0 - wrong_1 * wrong_0) / math.sqrt(below) if below else 0.0
-
-
 def f1(pairs: Sequence[tuple[int, int]]) -> float:
     """The harmonic mean of precision and recall of answer 1; 0 where it never occurs."""
-    (_, wrong_1), (wrong_0, right_1) = _counts(pairs)
-    below = 2 * right_1 + wrong_1 + wrong_0
-    return 2 * right_1 / below if below else 0.0
-
-
-def _counts(pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """How often what is right (0, 1) was answered by 0 and by 1."""
-    return [[sum(pair == (answer, target) for pair in pairs) for answer in (0, 1)] for target in (0, 1)]
+    right, wrong = pairs.count((1, 1)), sum(answer != target for answer, target in pairs)
+    below = 2 * right + wrong
+    return 2 * right / below if below else 0.0

@@ -4,9 +4,9 @@ By the square of a weight and the Fisher information, of which the diagonal alon
 arXiv:1801.05787; Kurtic et al. 2022 (oBERT), arXiv:2203.07259, for BERT. Here it is the root of that information, which
 is half-way from magnitudes to theirs.
 
-Why: of 300 texts of SST-2 a classifier (MiniLM, 6 layers) had 98.0 % right. Pruned at once to 60 % it had 92.0 % by
-magnitudes, 96.0 % by the information and 96.3 % by its root; to 40 % in blocks of four 87.0 %, 92.7 % and 95.7 %.
-Pruned to 80 % little by little, in 188 steps, it had 87.6 % of 500 texts right by magnitudes and 95.0 % by the root.
+Why the root: tried on SST-2 (MiniLM, 6 layers), pruned at once, single weights and blocks of four, the root left most
+answers right, the information somewhat fewer, magnitudes fewest. Pruned little by little, the root was ahead of
+magnitudes by far.
 """
 
 from collections.abc import Iterable, Sequence

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.harness.graph_engine import speed
 from benchmarks.harness.results import make_result, write_result
 from benchmarks.measures.sparse import CONTESTANTS, DENSE, ONNXRUNTIME, SPARSE, summarized
-from benchmarks.measures.sparse_engine import speed
 from benchmarks.report import render
 from handlers.tokens.packing import Tokens
 from tests.handlers.sessions import FixedSession

@@ -138,14 +138,15 @@ def test_levels_and_summary_are_tables_with_units(folder: Path) -> None:
 def test_what_is_known_of_variants_is_a_table_of_the_page_and_comes_back(tmp_path: Path) -> None:
     dense, int8 = two_candidates().candidates
     against = Difference(value=-0.0046, interval=(-0.012, 0.003), p=0.25, agreement=0.985)
-    quality = Quality(0.9, "accuracy", 872, "sst2/dev", (0.88, 0.92), against)
+    quality = Quality(0.9, "accuracy", 872, "sst2/dev", (0.88, 0.92), against, {"Matthews correlation": 0.8})
     known = replace(int8, quality=quality, parameters=22_713_986, macs_per_token=10_616_832, made_in_s=81.3)
     written = report(dense, known)
     page = write_report(written, tmp_path).read_text()
-    assert "<td>-0.46 (-1.2..+0.3)</td><td>0.25</td><td>98.5%</td><td>22,713,986</td>" in page
+    assert "<td>0.8</td><td>-0.46 (-1.2..+0.3)</td><td>0.25</td><td>98.5%</td><td>22,713,986</td>" in page
     assert read_report(tmp_path / REPORT_FILE) == written
     with (tmp_path / "summary.csv").open(newline="") as stream:
-        _, row = csv.DictReader(stream)
+        other, row = csv.DictReader(stream)
+    assert (row["matthews_correlation"], other["matthews_correlation"]) == ("0.8", "")
     assert (row["quality_low"], row["against_dense"], row["against_dense_p"]) == ("0.88", "-0.0046", "0.25")
     assert (row["agreement_with_dense"], row["macs_per_token"], row["made_in_s"]) == ("0.985", "10616832", "81.3")
 

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from model_store.errors import DamagedArtifact, UnsupportedManifest
@@ -52,6 +53,18 @@ def test_manifest_comes_back_as_it_was_written(tmp_path: Path) -> None:
     write_manifest(manifest_with(artifact), tmp_path)
     assert read_manifest(tmp_path) == manifest_with(artifact)
     assert [path.name for path in tmp_path.iterdir()] == [MANIFEST_FILE]
+
+
+def test_a_quality_may_have_further_measures_and_one_written_without_them_has_none(tmp_path: Path) -> None:
+    quality = Quality(dataset="cola", split="dev", metric="accuracy", value=0.8, n=10, further={"Matthews": 0.5})
+    artifact = Artifact(file="m.onnx", layout="packed", precision="fp32", sha256={}, bytes=1, quality=quality)
+    write_manifest(manifest_with(artifact), tmp_path)
+    assert read_manifest(tmp_path) == manifest_with(artifact)
+    content = json.loads((tmp_path / MANIFEST_FILE).read_text())
+    del content["artifacts"]["openvino"]["quality"]["further"]
+    (tmp_path / MANIFEST_FILE).write_text(json.dumps(content))
+    read = read_manifest(tmp_path).artifacts["openvino"].quality
+    assert read == msgspec.structs.replace(quality, further={})
 
 
 @pytest.mark.parametrize(

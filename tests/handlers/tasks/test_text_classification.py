@@ -80,7 +80,14 @@ def test_a_row_is_asked_as_a_text_or_as_a_pair() -> None:
 def test_the_score_is_the_share_of_rows_whose_best_label_is_right() -> None:
     rows = [Row("a", None, 2), Row("b", None, 2), Row("c", None, 0), Row("d", None, 1)]
     answers = [{"label": LABELS[i], "score": 0.9} for i in (2, 0, 0, 1)]
-    assert TASK.score(answers, rows) == Score(0.75, 3)
+    score = TASK.score(answers, rows)
+    assert (score.value, score.correct) == (0.75, 3)
+    assert score.further == {"Matthews correlation": pytest.approx(0.7)}
+
+
+def test_a_single_label_has_no_correlation() -> None:
+    score = TextClassification(("score",)).score([{"label": "score"}], [Row("a", None, 0)])
+    assert score == Score(1.0, 1)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from loadtest.comparison import Difference as Against
 from model_store.manifest import Difference, read_manifest, write_manifest
-from paretoserve.terminal.result_tables import report_tables, sizes_table, variants_table
+from paretoserve.terminal.result_tables import further_table, report_tables, sizes_table, variants_table
 from tests.handlers.variants import copy_of
 from tests.loadtest.examples import two_candidates
 
@@ -66,6 +66,24 @@ def test_variants_have_a_row_each_with_their_sizes(tiny_store: Path) -> None:
     assert cells(table)[5][0].endswith("/dev")
 
 
+def test_other_measures_are_a_table_of_their_own(tiny_store: Path, tmp_path: Path) -> None:
+    folder = copy_of(tiny_store / "tiny" / "dense", tmp_path / "dense")
+    manifest = read_manifest(folder)
+    measured = {
+        backend: artifact.quality.further for backend, artifact in manifest.artifacts.items() if artifact.quality
+    }
+    assert all(further.keys() == {"Matthews correlation"} for further in measured.values())
+    table = further_table([folder])
+    assert cells(table)[1] == list(measured)
+    assert cells(table)[2] == [f"{further['Matthews correlation']:.3g}" for further in measured.values()]
+    without = {
+        backend: msgspec.structs.replace(one, quality=one.quality and msgspec.structs.replace(one.quality, further={}))
+        for backend, one in manifest.artifacts.items()
+    }
+    write_manifest(msgspec.structs.replace(manifest, artifacts=without), folder)
+    assert further_table([folder]) is None
+
+
 def test_variants_are_readable_in_120_columns(tiny_store: Path, tmp_path: Path) -> None:
     folder = copy_of(tiny_store / "tiny" / "dense", tmp_path / "long")
     manifest = msgspec.structs.replace(read_manifest(folder), model="sst2-minilm", variant="layers-3-sparse-70-int8")
@@ -81,11 +99,15 @@ def test_variants_are_readable_in_120_columns(tiny_store: Path, tmp_path: Path) 
 def test_what_compared_variants_are_is_a_second_table() -> None:
     dense, int8 = two_candidates().candidates
     assert int8.quality is not None
+    further = {"Matthews correlation": 0.8123}
     against = Difference(value=-0.0046, interval=(-0.012, 0.003), p=0.0004, agreement=0.985)
     known = replace(
         int8,
         quality=replace(
-            int8.quality, interval=(0.88, 0.92), against_dense=msgspec.convert(against, Against, from_attributes=True)
+            int8.quality,
+            interval=(0.88, 0.92),
+            against_dense=msgspec.convert(against, Against, from_attributes=True),
+            further=further,
         ),
         parameters=22_713_986,
         nonzero=5_000_000,
@@ -96,6 +118,7 @@ def test_what_compared_variants_are_is_a_second_table() -> None:
     assert [column[1] for column in cells(table)] == [
         "int8@openvino",
         "90.00% (88.0..92.0)",
+        "0.812",
         "-0.46 (-1.2..+0.3)",
         "< 0.001",
         "98.5%",

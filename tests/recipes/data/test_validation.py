@@ -2,7 +2,7 @@ import pytest
 
 from model_store.errors import DataError
 from model_store.rows import Row, Split
-from recipes.data.validation import MOST_ROWS, split_off_validation
+from recipes.data.validation import MOST_ROWS, split_off_validation, with_validation_share
 
 
 def train(count: int) -> Split:
@@ -35,3 +35,17 @@ def test_rows_of_one_label_are_refused() -> None:
     rows = tuple(Row(str(i), None, 1) for i in range(20))
     with pytest.raises(DataError, match="All rows of the train split of 'films' have the same label; give rows"):
         split_off_validation(Split("films", "train", rows), seed=0)
+
+
+def test_more_rows_are_moved_until_there_is_the_share_that_was_asked_for() -> None:
+    kept, split_off = split_off_validation(train(100), seed=0)
+    fewer, more = with_validation_share(kept, split_off, 0.3, seed=0)
+    assert (len(fewer.rows), len(more.rows)) == (70, 30)
+    assert {*fewer.rows, *more.rows} == set(train(100).rows)
+    assert more.rows[:10] == split_off.rows
+    assert (fewer, more) == with_validation_share(kept, split_off, 0.3, seed=0)
+
+
+def test_where_there_are_enough_rows_to_choose_by_none_are_moved() -> None:
+    parts = split_off_validation(train(100), seed=0)
+    assert with_validation_share(*parts, 0.0, seed=0) == with_validation_share(*parts, 0.1, seed=0) == parts

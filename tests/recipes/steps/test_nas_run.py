@@ -52,6 +52,20 @@ def asked_again(shape: EncoderShape) -> float:
     raise AssertionError("it was measured already")
 
 
+def test_a_share_of_all_rows_is_chosen_by_and_not_learnt(given: StepInput, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[StepInput] = []
+
+    def search_and_cut(given: StepInput, order: nas.Order) -> Path:
+        seen.append(given)
+        return given.work
+
+    monkeypatch.setattr(nas, "search_and_cut", search_and_cut)
+    train, validation = replace(given.train, rows=ROWS[:12]), replace(given.validation, rows=ROWS[12:14])
+    for choosing in (0.0, 50.0):
+        Nas("largest", choosing=choosing).run(replace(given, train=train, validation=validation))
+    assert [(len(one.train.rows), len(one.validation.rows)) for one in seen] == [(12, 2), (7, 7)]
+
+
 def test_the_pick_is_cut_out_and_reported_on(given: StepInput) -> None:
     done = Nas("parameters<=60%", passes=1.0, recovery=1.0, evaluations=7, seeds=2).run(given)
     whole, shape = read_shape(given.checkpoint), load_checkpoint(done).shape
