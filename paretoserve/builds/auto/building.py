@@ -120,7 +120,8 @@ class ChainBuilder:
             return Found(Drop(exc.drop))
         except _Fell as fell:
             return fell.found
-        compare_with_dense(sources.request.store, sources.model)
+        with written_in(folder):
+            compare_with_dense(sources.request.store, sources.model)
         return replace(found, variant=recipe.name, sha256=self.shop.artifact_hash(recipe.name))
 
     def _built(self, recipe: "Recipe", folder: Path, watch: Watch) -> Found:
