@@ -18,6 +18,9 @@ from recipes.steps.base import Step
 
 Steps = Mapping[str, type[Step]]
 
+AUTO = "auto"
+"""What a command line takes instead of a recipe: chains are tried, and what holds the accuracy is kept."""
+
 # A + before a digit belongs to a parameter, as in `error<=dense+1.0`: no step is called so.
 _JOINT = re.compile(r"\+(?!\s*[\d.])")
 
@@ -99,12 +102,16 @@ def _step(text: str, word: str, steps: Steps) -> Step:
     name, colon, behind = word.partition(":")
     if name in PRECISIONS:
         raise RecipeError(f"Recipe {text!r} gives {name} a parameter, but a precision has none; write {name!r}.")
+    if name == AUTO:
+        raise RecipeError(
+            f"Recipe {text!r} has {AUTO} in a chain, but {AUTO} tries whole chains; give --recipe {AUTO} alone."
+        )
     if name in ALIASES:
         raise RecipeError(
             f"Recipe {text!r} goes on beside {name}, which is a whole recipe; write {expanded(word)[1]!r} for it."
         )
     if name not in steps:
-        near = get_close_matches(name, [*steps, *PRECISIONS, *(ALIASES if steps else ())], n=1)
+        near = get_close_matches(name, [*steps, *PRECISIONS, *((*ALIASES, AUTO) if steps else ())], n=1)
         meant = f", perhaps {near[0]!r} is meant" if near else ""
         raise RecipeError(f"Recipe {text!r}: there is no {name!r}{meant}; accepted are {_accepted(steps)}.")
     kind = steps[name]
@@ -160,4 +167,4 @@ def _accepted(steps: Steps) -> str:
         return precisions
     aliases = ", ".join(f"{name}[:PERCENT]" for name in ALIASES)
     usages = ", ".join(_usage(kind) for kind in steps.values())
-    return f"the steps {usages}, and at the end one of {precisions}; or alone {aliases}"
+    return f"the steps {usages}, and at the end one of {precisions}; or alone {aliases}, or {AUTO}"

@@ -5,7 +5,7 @@ alone.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -45,10 +45,23 @@ _RANKING_ROWS = 256
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """INT8 may lose `points` of the score in fp32 on the same engine."""
+    """INT8 may lose `points` of the score in fp32 on the same engine.
+
+    That is the score of the same weights, or what `against` has for a backend: then weights that lose more before they
+    are rounded are not rounded at all.
+    """
 
     points: float
     score: Score
+    against: Mapping[str, float] = field(default_factory=dict)
+
+
+class LimitExceeded(RecipeError):
+    """Nothing that was tried holds the limit; `drop` is the best figure, in points."""
+
+    def __init__(self, message: str, drop: float) -> None:
+        self.drop = drop
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +112,9 @@ def within_limit(given: LimitInput) -> Held:
     """Find what holds the limit on every backend: the fewest layers in fp32 of those tried, trained if it must be.
 
     Raises:
-        RecipeError: nothing does; the message has the best figure.
+        LimitExceeded: nothing does; the message has the best figure.
     """
-    search = _Search(given)
+    search = _Search(given, exact=dict(given.limit.against))
     held = _held(given, search)
     search.forget()
     if held is None:
@@ -110,6 +123,8 @@ def within_limit(given: LimitInput) -> Held:
 
 
 def _held(given: LimitInput, search: "_Search") -> Held | None:
+    if not search.holds_unrounded():
+        return None
     if (found := search.layers_to_leave(given.checkpoint, is_trained=given.trained is None)) is not None:
         return Held(given.checkpoint, found, search.tried, search.seconds)
     if given.trained is not None:
@@ -156,6 +171,18 @@ class _Search:
     def forget(self) -> None:
         self._kept.unlink(missing_ok=True)
 
+    def holds_unrounded(self) -> bool:
+        """Whether the weights hold the limit in fp32, where they are not themselves what is compared with."""
+        given = self.given
+        for backend in given.limit.against:
+            given.report(f"fp32 on {backend}, to be rounded", self._done())
+            drop = self._drop(backend, self._score(given.checkpoint, backend, "fp32"))
+            if drop > given.limit.points:
+                layers = len(linear_modules(read_shape(given.checkpoint)))
+                self.tried.append(Attempt(backend, given.trained is None, layers, drop))
+                return False
+        return True
+
     def layers_to_leave(self, checkpoint: Path, *, is_trained: bool) -> dict[str, frozenset[str]] | None:
         """By backend; None if on one of them the limit cannot be held."""
         began = time.monotonic()
@@ -183,7 +210,7 @@ class _Search:
         for size in portions(layers):
             left = frozenset(worst_first()[:size]) if size else frozenset[str]()
             score = self._score(checkpoint, backend, "int8", left)
-            drop = round(100 * (self.exact[backend] - score), 4)
+            drop = self._drop(backend, score)
             self.tried.append(Attempt(backend, is_trained, size, drop))
             kept = f" with {size} of {layers} linear layers in fp32" if size else ""
             told = f"{drop:.2f} points lost by int8 on {backend}{kept}{', trained' if is_trained else ''}"
@@ -191,6 +218,10 @@ class _Search:
             if drop <= self.given.limit.points:
                 return left
         return None
+
+    def _drop(self, backend: str, score: float) -> float:
+        """In points."""
+        return round(100 * (self.exact[backend] - score), 4)
 
     def _score(self, checkpoint: Path, backend: str, precision: Precision, left: frozenset[str] = frozenset()) -> float:
         """What the artifact scores on the validation rows, from what was kept or measured now."""
@@ -238,13 +269,14 @@ def texts_of(split: Split) -> tuple[tuple[str, str | None], ...]:
     return tuple((row.text, row.text_pair) for row in split.rows)
 
 
-def _refusal(given: LimitInput, tried: list[Attempt]) -> RecipeError:
+def _refusal(given: LimitInput, tried: list[Attempt]) -> LimitExceeded:
     failed = tried[-1].backend
     best = min((attempt for attempt in tried if attempt.backend == failed), key=lambda attempt: attempt.drop)
     how = f" with {best.in_fp32} linear layers in fp32" if best.in_fp32 else ""
     rows = f"{len(given.validation.rows)} rows split off the train split"
-    return RecipeError(
+    return LimitExceeded(
         f"Recipe {given.recipe!r} loses {best.drop:.2f} points on {rows}, at best, on {failed}{how}"
         f"{' after qat' if best.qat else ''}, where --max-drop allows {given.limit.points:g}; allow as much, or train "
-        "for longer with 'qat:PASSES+int8'."
+        "for longer with 'qat:PASSES+int8'.",
+        best.drop,
     )

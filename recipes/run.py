@@ -21,7 +21,7 @@ from recipes.grammar import Recipe
 from recipes.max_drop import Limit, LimitInput, described, texts_of, within_limit
 from recipes.steps.chain import REPORT_FOLDER, ChainInput, run_steps
 from recipes.steps.qat import Qat
-from recipes.work.progress import Progress, part_of
+from recipes.work.progress import Progress, followed_by, part_of
 
 # So many show how the lengths of texts are spread.
 TOKEN_LENGTHS = 32
@@ -34,6 +34,8 @@ class RecipeInput:
     Artifacts are written for as many of `backends` as write the precision; `latency_s` measures on the first of them.
     A step may evaluate in `jobs` processes at once. Without a train split, quantization is refused unless
     `calibrate_on_evaluation` is set, and so are steps. `limit` is what `int8` may lose.
+    `while_training` is called again and again while steps train, and may raise to end them: what they kept is gone on
+    from.
     """
 
     checkpoint: Path
@@ -48,6 +50,7 @@ class RecipeInput:
     backends: tuple[str, ...] = DEFAULT_BACKENDS
     calibrate_on_evaluation: bool = False
     limit: Limit | None = None
+    while_training: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +199,7 @@ def _steps(recipe: Recipe, given: RecipeInput, report: Progress) -> tuple[Path, 
         work=given.work,
         target=f"{recipe.precision}@{given.backends[0]}",
         latency_s=given.latency_s,
-        report=report,
+        report=followed_by(report, given.while_training),
         jobs=given.jobs,
     )
     checkpoint, lineage = run_steps(recipe.steps, chain)

@@ -12,7 +12,7 @@ from handlers.tasks.catalogue import open_task, settings_of
 from model_store.errors import ParetoServeError, RecipeError
 from model_store.manifest import Manifest, write_manifest
 from model_store.predictions import write_predictions
-from model_store.rows import Data, Split
+from model_store.rows import Data
 from model_store.store import staging
 from networks.config import read_shape
 from networks.encoder.counts import macs_per_token
@@ -28,7 +28,7 @@ from recipes.data.rows import Columns, load_data
 
 if TYPE_CHECKING:  # recipes bring torch and the quantizers along, which only building needs
     from recipes.grammar import Recipe
-    from recipes.run import Built
+    from recipes.run import Built, RecipeInput
 
 WORK_FOLDER = ".work"
 """Of a store: what steps keep so that they survive a kill, a folder per model."""
@@ -58,6 +58,21 @@ class BuildRequest:
     jobs: int = 1
     calibrate_on_evaluation: bool = False
     max_drop: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What all variants of a model are built from."""
+
+    request: BuildRequest
+    checkpoint: Path
+    data: Data
+    model: str
+
+    @property
+    def work(self) -> Path:
+        """Where steps keep what survives a kill."""
+        return self.request.store / WORK_FOLDER / self.model
 
 
 def build(request: BuildRequest) -> list[Path]:
@@ -122,37 +137,46 @@ def build_variant(
     request: BuildRequest, checkpoint: Path, data: Data, model: str, recipe: str, variant: str | None = None
 ) -> Path:
     """Build one variant, called after its recipe unless `variant` says otherwise."""
-    from recipes.run import RecipeInput, run_recipe
+    from recipes.run import run_recipe
 
-    parsed = recipe_of(recipe)
+    parsed, sources = recipe_of(recipe), Sources(request, checkpoint, data, model)
     backends = backends_of(parsed, request.backends)
     variant = variant or parsed.name
     target = request.store / model / variant
     with staging(target) as folder, progress(f"Building {model}/{variant}") as report:
-        given = RecipeInput(
-            checkpoint=checkpoint,
-            data=data,
-            out_dir=folder,
-            work=request.store / WORK_FOLDER / model,
-            latency_s=latency_on(backends[0], parsed.precision, checkpoint, data, request.max_tokens),
-            report=lambda what, part: report(what, part / 2),
-            max_tokens=request.max_tokens,
-            seed=request.seed,
-            jobs=request.jobs,
-            backends=backends,
-            calibrate_on_evaluation=request.calibrate_on_evaluation,
-            limit=limit_of(request.max_drop, request.task, checkpoint),
-        )
-        built = run_recipe(parsed, given)
-        manifest = _manifest(model, variant, built, data, request.task)
-        write_manifest(_finished(manifest, built, folder, data.evaluation, report), folder)
+        built = run_recipe(parsed, recipe_input(sources, parsed, backends, folder, report))
+        write_manifest(measured_manifest(sources, variant, built, folder, report), folder)
     compare_with_dense(request.store, model)
     return target
 
 
-def _finished(manifest: Manifest, built: "Built", folder: Path, split: Split, report: Progress) -> Manifest:
-    """The manifest with what was measured of the artifacts; writes what they answered."""
-    began = time.monotonic()
+def recipe_input(
+    sources: Sources, recipe: "Recipe", backends: tuple[str, ...], folder: Path, report: Progress
+) -> "RecipeInput":
+    """What is given to a recipe that writes into `folder`; the first half of the progress of a build is its own."""
+    from recipes.run import RecipeInput
+
+    request, checkpoint, data = sources.request, sources.checkpoint, sources.data
+    return RecipeInput(
+        checkpoint=checkpoint,
+        data=data,
+        out_dir=folder,
+        work=sources.work,
+        latency_s=latency_on(backends[0], recipe.precision, checkpoint, data, request.max_tokens),
+        report=lambda what, part: report(what, part / 2),
+        max_tokens=request.max_tokens,
+        seed=request.seed,
+        jobs=request.jobs,
+        backends=backends,
+        calibrate_on_evaluation=request.calibrate_on_evaluation,
+        limit=limit_of(request.max_drop, request.task, checkpoint),
+    )
+
+
+def measured_manifest(sources: Sources, variant: str, built: "Built", folder: Path, report: Progress) -> Manifest:
+    """The manifest, with what is measured of the artifacts in `folder`; writes what they answered beside them."""
+    began, split = time.monotonic(), sources.data.evaluation
+    manifest = _manifest(sources, variant, built)
     measured = artifacts_of(built.artifacts, built.checkpoint, manifest, folder, split, report)
     predictions = predictions_of(open_task(manifest.task, manifest.task_settings), measured.answers, split)
     return msgspec.structs.replace(
@@ -163,10 +187,11 @@ def _finished(manifest: Manifest, built: "Built", folder: Path, split: Split, re
     )
 
 
-def _manifest(model: str, variant: str, built: "Built", data: Data, task: str | None) -> Manifest:
+def _manifest(sources: Sources, variant: str, built: "Built") -> Manifest:
     """All that is known before the artifacts are measured."""
+    task = sources.request.task
     return Manifest(
-        model=model,
+        model=sources.model,
         variant=variant,
         technique=built.technique,
         lineage=built.lineage,
@@ -178,7 +203,7 @@ def _manifest(model: str, variant: str, built: "Built", data: Data, task: str | 
         parameters=built.exported.parameters,
         nonzero=built.exported.nonzero,
         macs_per_token=_macs_per_token(built),
-        golden=golden_inputs(data.evaluation),
+        golden=golden_inputs(sources.data.evaluation),
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from model_store.errors import ParetoServeError
+from model_store.errors import RecipeError
 
 # What engines call a product with a constant matrix, of bytes.
 _LINEAR = ("FullyConnected", "MatMulIntegerToFloat", "MatMulInteger", "QLinearMatMul", "QGemm", "DynamicQuantizeMatMul")
@@ -16,11 +16,11 @@ def check_integers(backend: str, operators: Mapping[str, int], integer: Mapping[
     by their kinds, and `linears` is how many linear layers the encoder has. Engines that tell no operators pass.
 
     Raises:
-        ParetoServeError: less than half of the linear layers are computed in integers.
+        RecipeError: less than half of the linear layers are computed in integers.
     """
     found = sum(integer.get(kind, 0) for kind in _LINEAR)
     if operators and found < LEAST_SHARE * linears:
-        raise ParetoServeError(
+        raise RecipeError(
             f"The int8 artifact for {backend} is mostly fp32: the engine computes {found} of its {linears} linear "
             "layers in integers on this processor; build it for another backend, or on a newer processor."
         )

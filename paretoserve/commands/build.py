@@ -1,19 +1,24 @@
 """`paretoserve build`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from paretoserve.commands import options
 from paretoserve.terminal.printing import print_variants
 
+if TYPE_CHECKING:
+    from paretoserve.builds.build import BuildRequest
+
 Recipes = Annotated[
     list[str],
     typer.Option(
         "--recipe",
         help="What to build; may be given several times. A precision: dense (which is fp32), bf16 or int8; or a chain "
-        "of steps joined by +, with at most one precision at its end.",
+        "of steps joined by +, with at most one precision at its end. Or auto alone: chains are tried for the engine "
+        "--target, the fastest first, within --time-budget; what loses at most --max-drop points is kept, and a table "
+        "says why the others are not.",
     ),
 ]
 OnEvaluation = Annotated[
@@ -31,7 +36,22 @@ MaxDrop = Annotated[
         min=0.0,
         max=100.0,
         help="How many points of accuracy int8 may lose against fp32, on rows split off the train split. Where it "
-        "loses more, layers are left in fp32, and then the weights are trained.",
+        "loses more, layers are left in fp32, and then the weights are trained. With --recipe auto, what any chain may "
+        "lose against dense: 1.0 unless told otherwise.",
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        "--target", help="The engine that --recipe auto builds for; of those installed openvino, onnxruntime or torch."
+    ),
+]
+TimeBudget = Annotated[
+    str | None,
+    typer.Option(
+        "--time-budget",
+        help="How long --recipe auto may train, as 90s, 30m or 1.5h; 4h unless told otherwise. The same command again "
+        "goes on for as long.",
     ),
 ]
 Seed = Annotated[
@@ -57,6 +77,8 @@ def build(
     seed: Seed = 0,
     jobs: Jobs = 1,
     max_drop: MaxDrop = None,
+    target: Target = None,
+    time_budget: TimeBudget = None,
     calibrate_on_evaluation: OnEvaluation = False,
     text_column: options.TextColumn = None,
     text_pair_column: options.PairColumn = None,
@@ -84,4 +106,17 @@ def build(
         calibrate_on_evaluation=calibrate_on_evaluation,
         max_drop=max_drop,
     )
-    print_variants(build_variants(request))
+    if not _chosen(request, target, time_budget):
+        print_variants(build_variants(request))
+
+
+def _chosen(request: "BuildRequest", target: str | None, time_budget: str | None) -> bool:
+    """Whether the recipe is `auto`, and then that is done."""
+    from paretoserve.builds.auto.request import auto_request
+    from paretoserve.builds.auto.run import choose
+    from paretoserve.builds.auto.table import print_chosen
+
+    if (asked := auto_request(request, target, time_budget)) is None:
+        return False
+    print_chosen(choose(asked))
+    return True

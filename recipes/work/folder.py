@@ -48,13 +48,17 @@ class Clock:
     def seconds(self) -> float:
         return self._before + time.monotonic() - self._begin
 
+    def keep(self) -> None:
+        """Write them down, for the next run to count on from."""
+        self._kept = time.monotonic()
+        write_whole(self._file, str(self.seconds()).encode())
+
     def around(self, progress: Progress) -> Progress:
         """The same progress, which keeps the seconds on its way."""
 
         def told(what: str, done: float) -> None:
             progress(what, done)
             if time.monotonic() - self._kept >= _KEEP_EVERY_S:
-                self._kept = time.monotonic()
-                write_whole(self._file, str(self.seconds()).encode())
+                self.keep()
 
         return told

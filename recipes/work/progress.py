@@ -21,5 +21,15 @@ def renamed(progress: Progress, name: str) -> Progress:
     return lambda _, done: progress(name, done)
 
 
+def followed_by(progress: Progress, check: Callable[[], None]) -> Progress:
+    """The same progress, and after each word of it `check`, which may raise to end the work."""
+
+    def told(what: str, done: float) -> None:
+        progress(what, done)
+        check()
+
+    return told
+
+
 def silent(what: str, done: float) -> None:
     """Tells nobody."""

@@ -149,7 +149,10 @@ def test_an_alias_is_a_whole_recipe_under_a_short_name(text: str, alias: str, na
         ("jpqd:40:2", "gives jpqd '40:2'"),
         ("jpqd+int8", r"goes on beside jpqd, which is a whole recipe; write 'movement:macs<=40%\+int8' for it"),
         ("layers:3+jpqd:50", r"write 'movement:macs<=50%\+int8' for it"),
-        ("jpdq", r"perhaps 'jpqd' is meant; accepted are .*; or alone jpqd\[:PERCENT\]"),
+        ("jpdq", r"perhaps 'jpqd' is meant; accepted are .*; or alone jpqd\[:PERCENT\], or auto\."),
+        ("auto+int8", r"has auto in a chain, but auto tries whole chains; give --recipe auto alone\."),
+        ("layers:3+auto:2", r"has auto in a chain"),
+        ("auot", r"perhaps 'auto' is meant"),
     ],
 )
 def test_an_alias_stands_alone_with_a_share(text: str, message: str) -> None:

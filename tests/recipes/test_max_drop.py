@@ -8,7 +8,7 @@ from model_store.errors import RecipeError
 from model_store.manifest import LineageStep
 from model_store.rows import Row, Split
 from recipes.export.base import BuiltArtifact
-from recipes.max_drop import Held, Limit, LimitInput, described, portions, within_limit
+from recipes.max_drop import Held, Limit, LimitExceeded, LimitInput, described, portions, within_limit
 from tests.tiny import TEXTS, tiny_checkpoint
 
 ROWS = tuple(Row(text, pair, i % 2) for i, (text, pair) in enumerate(TEXTS))
@@ -98,6 +98,35 @@ def test_what_nothing_holds_is_refused_with_the_best_figure(tmp_path: Path) -> N
         RecipeError, match=sentence + r"linear layers in fp32, where --max-drop allows 1; allow as much"
     ):
         search(tmp_path, costs(lambda layer: 2.0))
+
+
+def test_the_best_figure_is_told_beside_the_sentence(tmp_path: Path) -> None:
+    with pytest.raises(LimitExceeded) as found:
+        search(tmp_path, costs(lambda layer: 2.0))
+    assert found.value.drop == 12.0
+
+
+def against(tmp_path: Path, scored: float, told: list[str] | None = None) -> Held:
+    """One point below 90 % may be lost; in fp32 it scores this, and in bytes half a point less."""
+
+    def score(backend: str, artifact: BuiltArtifact, folder: Path, max_tokens: int, rows: tuple[Row, ...]) -> float:
+        if told is not None:
+            told.append(artifact.precision)
+        return scored - 0.005 * (artifact.precision == "int8")
+
+    return search(tmp_path, Limit(1.0, score, against={"onnxruntime": 0.9}))
+
+
+def test_a_loss_may_be_counted_from_a_given_score(tmp_path: Path) -> None:
+    held = against(tmp_path, 0.896)
+    assert [(one.in_fp32, one.drop) for one in held.tried] == [(0, 0.9)], "0.4 before rounding, 0.5 by it"
+
+
+def test_weights_that_lose_more_before_they_are_rounded_are_not_rounded_and_not_trained(tmp_path: Path) -> None:
+    told: list[str] = []
+    with pytest.raises(LimitExceeded, match=r"loses 1\.10 points .* with 8 linear layers in fp32, where") as found:
+        against(tmp_path, 0.889, told)
+    assert (found.value.drop, told) == (1.1, ["fp32"])
 
 
 def test_what_was_trained_already_is_not_trained_again(tmp_path: Path) -> None:

@@ -144,6 +144,26 @@ def test_what_a_step_reports_lies_in_the_variant(tmp_path: Path, monkeypatch: py
     assert (tmp_path / "out" / "report" / "layers" / "chart.svg").read_text() == "a chart"
 
 
+def test_what_is_called_while_steps_train_may_end_them(tmp_path: Path) -> None:
+    def end() -> None:
+        raise KeyboardInterrupt
+
+    given = RecipeInput(
+        checkpoint=tiny_checkpoint(tmp_path / "tiny"),
+        data=BOTH,
+        out_dir=tmp_path / "out",
+        work=tmp_path / "work",
+        latency_s=never,
+        report=lambda what, done: None,
+        backends=("onnxruntime",),
+        while_training=end,
+    )
+    (tmp_path / "out").mkdir()
+    run_recipe(Recipe((), "fp32"), given)
+    with pytest.raises(KeyboardInterrupt):
+        run_recipe(Recipe((Qat(),), "fp32"), given)
+
+
 def test_a_variant_made_of_a_variant_names_its_parent(tmp_path: Path) -> None:
     checkpoint = tiny_checkpoint(tmp_path / "sparse", shape=tiny_shape(heads=(1, 2)))
     technique = Technique(recipe="sparse:90")

@@ -5,7 +5,7 @@ import pytest
 
 from recipes.work import folder
 from recipes.work.folder import Clock, fingerprint, write_whole, writing
-from recipes.work.progress import part_of
+from recipes.work.progress import followed_by, part_of
 
 
 def test_seconds_add_up_over_runs_that_were_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,6 +20,16 @@ def test_seconds_add_up_over_runs_that_were_killed(tmp_path: Path, monkeypatch: 
     second = Clock(tmp_path / "seconds")
     now[0] = 1012.0
     assert second.seconds() == pytest.approx(42.0)
+
+
+def test_seconds_are_kept_where_nothing_was_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(folder, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    first = Clock(tmp_path / "seconds")
+    now[0] = 103.0
+    first.keep()
+    now[0] = 1000.0
+    assert Clock(tmp_path / "seconds").seconds() == pytest.approx(3.0)
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -37,6 +47,20 @@ def test_what_cannot_be_written_whole_leaves_the_old_file_and_nothing_else(tmp_p
 
 def test_a_fingerprint_tells_contents_apart() -> None:
     assert fingerprint("a", {"b": 1}) == fingerprint("a", {"b": 1}) != fingerprint("a", {"b": 2})
+
+
+def test_a_check_follows_each_word_and_may_end_the_work() -> None:
+    told: list[str] = []
+
+    def check() -> None:
+        if len(told) == 2:
+            raise KeyboardInterrupt
+
+    progress = followed_by(lambda what, done: told.append(what), check)
+    progress("first", 0.1)
+    with pytest.raises(KeyboardInterrupt):
+        progress("second", 0.2)
+    assert told == ["first", "second"]
 
 
 def test_parts_of_some_work_follow_each_other() -> None:
