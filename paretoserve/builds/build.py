@@ -64,13 +64,14 @@ def build(request: BuildRequest) -> list[Path]:
     """Build every recipe of a request; the folders of the variants, in the order asked.
 
     Raises:
-        RecipeError: a recipe cannot be read, before anything else is done; or one of its steps cannot be done, or its
-            `int8` loses more than `max_drop`.
+        RecipeError: a recipe cannot be read, or asks for more than the checkpoint has, before anything else is done; or
+            one of its steps cannot be done, or its `int8` loses more than `max_drop`.
         DataError: the data cannot be read, or lacks rows that a recipe needs.
         ParetoServeError: a recipe has nothing for a backend, an engine is missing or fails, or the checkpoint cannot
             be read.
     """
     from recipes.run import check_rows
+    from recipes.steps.chain import check_steps
 
     recipes = [recipe_of(text) for text in request.recipes]
     for recipe in recipes:
@@ -78,6 +79,9 @@ def build(request: BuildRequest) -> list[Path]:
     if request.max_drop is not None and all(recipe.precision != "int8" for recipe in recipes):
         raise RecipeError("--max-drop is what int8 may lose, and no recipe ends in int8; leave it out, or build int8.")
     checkpoint = fetch_checkpoint(request.checkpoint)
+    shape = read_shape(checkpoint)
+    for recipe in recipes:
+        check_steps(recipe.steps, shape)
     data = load_data(request.data, checkpoint_task(request.task, checkpoint).target, request.columns)
     for recipe in recipes:
         check_rows(recipe, data, request.calibrate_on_evaluation, request.max_drop is not None)
