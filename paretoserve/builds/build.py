@@ -25,6 +25,7 @@ from paretoserve.environments.catalogue import interpreter_for
 from paretoserve.terminal.progress import Progress, progress
 from recipes.data.checkpoint import fetch_checkpoint
 from recipes.data.rows import Columns, load_data
+from recipes.work.disk import written_in
 
 if TYPE_CHECKING:  # recipes bring torch and the quantizers along, which only building needs
     from recipes.grammar import Recipe
@@ -132,7 +133,7 @@ def build_variant(
     backends = backends_of(parsed, request.backends)
     variant = variant or parsed.name
     target = request.store / model / variant
-    with staging(target) as folder, progress(f"Building {model}/{variant}") as report:
+    with written_in(target), staging(target) as folder, progress(f"Building {model}/{variant}") as report:
         given = RecipeInput(
             checkpoint=checkpoint,
             data=data,
@@ -150,7 +151,8 @@ def build_variant(
         built = run_recipe(parsed, given)
         manifest = _manifest(model, variant, built, data, request.task)
         write_manifest(_finished(manifest, built, folder, data.evaluation, report), folder)
-    compare_with_dense(request.store, model)
+    with written_in(target):
+        compare_with_dense(request.store, model)
     return target
 
 
