@@ -1,4 +1,4 @@
-"""What `paretoserve build` cannot take, as people meet it: a sentence that says what is accepted, and nothing written."""
+"""What `paretoserve build` cannot take, as people meet it: it says what is accepted, and writes nothing."""
 
 import json
 from collections.abc import Callable
@@ -58,7 +58,7 @@ def cut_off(checkpoint: Path) -> None:
         (
             without_classifier,
             "The weights of 'tiny' are not those of a fine-tuned bert classifier (Missing key(s) in state_dict: "
-            "\"classifier.weight\", \"classifier.bias\"); give one, or make one of it with 'paretoserve finetune'.",
+            '"classifier.weight", "classifier.bias"); give one, or make one of it with \'paretoserve finetune\'.',
         ),
         (pickled, "'tiny' has no model.safetensors; save it again with save_pretrained(..., safe_serialization=True)"),
         (cut_off, "model.safetensors of 'tiny' cannot be read ("),

@@ -23,6 +23,7 @@ from recipes.work.disk import written_in
         ),
         (OSError(errno.EROFS, "read-only"), "'mine' cannot be written .Read-only file system.; give a folder that"),
         (PermissionError(errno.EACCES, "no"), "'mine' cannot be written .Permission denied."),
+        (NotADirectoryError(errno.ENOTDIR, "no"), "'mine' cannot be written .Not a directory."),
     ],
 )
 def test_a_disk_that_takes_nothing_is_told_in_a_sentence(error: Exception, message: str) -> None:
