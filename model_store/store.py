@@ -3,6 +3,9 @@
 Needs no engine: a server lists and reads variants with this, and recipes' output is put in place with it.
 """
 
+import fcntl
+import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -56,16 +59,50 @@ def staging(variant_dir: Path) -> Iterator[Path]:
     """An empty folder to write a variant into; it becomes `variant_dir` if the block succeeds.
 
     Until then an older variant of the name stays as it is, and if the block fails nothing remains. The swap is two
-    renames on one file system, so nobody ever reads half a variant.
+    renames on one file system, so nobody ever reads half a variant. What a process left that was killed meanwhile is
+    removed by the next that writes the variant.
     """
+    _clear_up(variant_dir)
     staged = variant_dir.with_name(f".{variant_dir.name}.{uuid.uuid4().hex}")
     staged.mkdir(parents=True)
+    held = os.open(staged, os.O_RDONLY)
     try:
+        fcntl.flock(held, fcntl.LOCK_EX)
         yield staged
         _share(staged)
         _replace(variant_dir, staged)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+        os.close(held)
+
+
+def _clear_up(variant_dir: Path) -> None:
+    """Remove what processes left that were killed; between the two renames of one, the older variant comes back."""
+    name = re.compile(rf"(\.{re.escape(variant_dir.name)}\.[0-9a-f]{{32}})(\.older)?")
+    beside = variant_dir.parent.iterdir() if variant_dir.parent.is_dir() else ()
+    for found in {match[1] for one in beside if (match := name.fullmatch(one.name))}:
+        staged = variant_dir.with_name(found)
+        if _is_held(staged):
+            continue
+        if not variant_dir.exists() and _older(staged).is_dir():
+            _older(staged).rename(variant_dir)
+        for folder in (staged, _older(staged)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_held(staged: Path) -> bool:
+    """Whether a process writes into it; the lock of one that was killed went with it."""
+    try:
+        folder = os.open(staged, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(folder)
+    return False
 
 
 def _share(folder: Path) -> None:
@@ -77,15 +114,20 @@ def _share(folder: Path) -> None:
 
 
 def _replace(variant_dir: Path, staged: Path) -> None:
-    """Afterwards `staged` is the older variant, if there was one."""
+    """Put `staged` in the place of the older variant, if there is one."""
     if not variant_dir.exists():
         staged.rename(variant_dir)
         return
-    older = staged.with_name(f"{staged.name}.older")
+    older = _older(staged)
     variant_dir.rename(older)
     try:
         staged.rename(variant_dir)
     except OSError:
         older.rename(variant_dir)
         raise
-    older.rename(staged)
+    shutil.rmtree(older, ignore_errors=True)
+
+
+def _older(staged: Path) -> Path:
+    """Where the older variant lies between the two renames."""
+    return staged.with_name(f"{staged.name}.older")

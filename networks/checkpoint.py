@@ -1,6 +1,7 @@
 """Checkpoint folders (`config.json`, `model.safetensors`) as the encoder, and the encoder as such a folder."""
 
 from pathlib import Path
+from textwrap import shorten
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -9,6 +10,9 @@ from model_store.errors import UnsupportedCheckpoint
 from networks.architectures.base import Architecture
 from networks.config import config_json, read_architecture, read_shape
 from networks.encoder.modules import POSITIONS, PackedEncoder, Weights
+
+# Characters of what torch says, of which the first few weights are enough.
+_REASON = 120
 
 
 def load_checkpoint(checkpoint: Path) -> PackedEncoder:
@@ -24,8 +28,8 @@ def load_checkpoint(checkpoint: Path) -> PackedEncoder:
         encoder.load_state_dict(weights)
     except RuntimeError as exc:
         raise UnsupportedCheckpoint(
-            f"The weights of {checkpoint.name!r} are not those of a fine-tuned {architecture.model_type} classifier: "
-            f"{str(exc).splitlines()[-1].strip()}"
+            f"The weights of {checkpoint.name!r} are not those of a fine-tuned {architecture.model_type} classifier "
+            f"({_shortened(str(exc).splitlines()[-1])}); give one, or make one of it with 'paretoserve finetune'."
         ) from exc
     return encoder.eval()
 
@@ -45,7 +49,9 @@ def read_weights(checkpoint: Path, architecture: Architecture) -> Weights:
     try:
         published = load_file(file)
     except SafetensorError as exc:
-        raise UnsupportedCheckpoint(f"model.safetensors of {checkpoint.name!r} cannot be read ({exc}).") from exc
+        raise UnsupportedCheckpoint(
+            f"model.safetensors of {checkpoint.name!r} cannot be read ({exc}); copy it again."
+        ) from exc
     return _encoder_weights(published, architecture)
 
 
@@ -55,6 +61,11 @@ def save_checkpoint(encoder: PackedEncoder, checkpoint: Path) -> None:
     (checkpoint / "config.json").write_bytes(config_json(encoder.shape))
     weights = {name: weight.detach().contiguous() for name, weight in encoder.state_dict().items()}
     save_file(weights, checkpoint / "model.safetensors")
+
+
+def _shortened(reason: str) -> str:
+    """Torch names every weight that it misses."""
+    return shorten(reason, _REASON, placeholder=" …").rstrip(". ")
 
 
 def _encoder_weights(published: Weights, architecture: Architecture) -> Weights:

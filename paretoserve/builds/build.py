@@ -25,6 +25,7 @@ from paretoserve.environments.catalogue import interpreter_for
 from paretoserve.terminal.progress import Progress, progress
 from recipes.data.checkpoint import fetch_checkpoint
 from recipes.data.rows import Columns, load_data
+from recipes.work.disk import written_in
 
 if TYPE_CHECKING:  # recipes bring torch and the quantizers along, which only building needs
     from recipes.grammar import Recipe
@@ -79,13 +80,14 @@ def build(request: BuildRequest) -> list[Path]:
     """Build every recipe of a request; the folders of the variants, in the order asked.
 
     Raises:
-        RecipeError: a recipe cannot be read, before anything else is done; or one of its steps cannot be done, or its
-            `int8` loses more than `max_drop`.
+        RecipeError: a recipe cannot be read, or asks for more than the checkpoint has, before anything else is done; or
+            one of its steps cannot be done, or its `int8` loses more than `max_drop`.
         DataError: the data cannot be read, or lacks rows that a recipe needs.
         ParetoServeError: a recipe has nothing for a backend, an engine is missing or fails, or the checkpoint cannot
             be read.
     """
     from recipes.run import check_rows
+    from recipes.steps.chain import check_steps
 
     recipes = [recipe_of(text) for text in request.recipes]
     for recipe in recipes:
@@ -93,6 +95,9 @@ def build(request: BuildRequest) -> list[Path]:
     if request.max_drop is not None and all(recipe.precision != "int8" for recipe in recipes):
         raise RecipeError("--max-drop is what int8 may lose, and no recipe ends in int8; leave it out, or build int8.")
     checkpoint = fetch_checkpoint(request.checkpoint)
+    shape = read_shape(checkpoint)
+    for recipe in recipes:
+        check_steps(recipe.steps, shape)
     data = load_data(request.data, checkpoint_task(request.task, checkpoint).target, request.columns)
     for recipe in recipes:
         check_rows(recipe, data, request.calibrate_on_evaluation, request.max_drop is not None)
@@ -143,10 +148,11 @@ def build_variant(
     backends = backends_of(parsed, request.backends)
     variant = variant or parsed.name
     target = request.store / model / variant
-    with staging(target) as folder, progress(f"Building {model}/{variant}") as report:
+    with written_in(target), staging(target) as folder, progress(f"Building {model}/{variant}") as report:
         built = run_recipe(parsed, recipe_input(sources, parsed, backends, folder, report))
         write_manifest(measured_manifest(sources, variant, built, folder, report), folder)
-    compare_with_dense(request.store, model)
+    with written_in(target):
+        compare_with_dense(request.store, model)
     return target
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paretoserve.commands import options
+from paretoserve.terminal.interrupt import can_go_on
 from paretoserve.terminal.printing import print_variants
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ Jobs = Annotated[
 ]
 
 
+@can_go_on()
 def build(
     checkpoint: Annotated[str, typer.Option(help="Folder of a fine-tuned Hugging Face checkpoint, or a Hub id.")],
     data: options.Data,
@@ -87,7 +89,10 @@ def build(
         str | None, typer.Option(help="What it was fine-tuned for; text-classification unless it is a variant.")
     ] = None,
 ) -> None:
-    """Build variants of a checkpoint: an artifact per engine, its accuracy on the data, and a manifest."""
+    """Build variants of a checkpoint: an artifact per engine, its accuracy on the data, and a manifest.
+
+    The same command goes on where it was stopped.
+    """
     from paretoserve.builds.build import BuildRequest
     from paretoserve.builds.build import build as build_variants
 

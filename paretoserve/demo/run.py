@@ -1,7 +1,6 @@
 """The demo: train, build, compare, on a task of its own. Needs no network and no data."""
 
-import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from handlers.tasks.text_classification import TextClassification
@@ -14,50 +13,73 @@ from paretoserve.demo.training import BATCH, PIECES, save, train
 from paretoserve.terminal.progress import progress
 from recipes.data.rows import load_data
 from recipes.data.wordpieces import learn_word_pieces
+from recipes.work.disk import written_in
 
 MODEL = "reviews"
 TRAIN_STEPS, DEV_EXAMPLES = 280, 500
-LAYERS, FEW_LAYERS = 3, 1
+LAYERS = 3
+# Of the examples that the model has seen: enough for steps, which begin with what it knows.
+STEP_EXAMPLES = 2000
 # One review is so short that the time of a request would be the server's, not the model's.
 TEXTS_PER_REQUEST = 20
 # Levels of four or five seconds, six or seven for each candidate. At the first one all answer often enough for a p95.
 LOAD = Load(min_dwell_s=2.5, max_dwell_s=4.5, first_users=4, ramp_s=0.5, settle_s=0.5)
 # Longer than the stalls of a machine that does something else meanwhile.
 QUEUE_DEADLINE_S = 0.2
-CANDIDATES = ("dense@transformers", "dense@onnxruntime", "int8@onnxruntime", "layers-1@onnxruntime")
-# Artifacts for the candidates alone; more would be built and measured for nothing.
-BACKENDS = {"dense": ("torch", "onnxruntime"), "int8": ("onnxruntime",), "layers-1": ("onnxruntime",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A variant: its recipe, and for whom it is written: more artifacts would be built and measured for nothing."""
+
+    recipe: str
+    backends: tuple[str, ...]
+
+
+VARIANTS = {
+    "dense": Built("dense", ("torch", "onnxruntime")),
+    # A quarter of the encoder at most, spread over all layers: a short training of the super-network, eleven sizes.
+    "nas": Built("nas:parameters<=25%:0.3:2:11", ("onnxruntime",)),
+    # Faster still, but one layer cannot take the two steps of the task.
+    "layers-1-int8": Built("layers:1:1+int8", ("onnxruntime",)),
+}
+CANDIDATES = ("dense@transformers", "dense@onnxruntime", "nas@onnxruntime", "layers-1-int8@onnxruntime")
 
 
 def run_demo(out: Path, levels: Levels, train_steps: int = TRAIN_STEPS) -> Report:
-    """Build `dense`, `int8` and `layers-1` of a model trained here, and compare them under load."""
-    data = out / "data"
+    """Build a dense variant of a model trained here and two smaller ones, and compare them under load."""
+    with written_in(out):
+        build_variants(out, train_steps)
+        comparison = Comparison(
+            candidates=[parse_candidate(name, out / "store" / MODEL) for name in CANDIDATES],
+            data=str(out / "data"),
+            out_dir=out,
+            load=replace(LOAD, levels=levels),
+            queue_deadline_s=QUEUE_DEADLINE_S,
+            texts_per_request=TEXTS_PER_REQUEST,
+            title="ParetoServe demo",
+        )
+        return compare(comparison)
+
+
+def build_variants(out: Path, train_steps: int = TRAIN_STEPS) -> None:
+    """Train the model and build all variants of it, in `out`; what was done there before is not done again."""
     # One stream of examples, cut in two, so that no example is in both.
     every = examples(seed=0, count=train_steps * BATCH + DEV_EXAMPLES)
     train_examples, dev_examples = every[DEV_EXAMPLES:], every[:DEV_EXAMPLES]
+    data, checkpoint = out / "data", out / "checkpoints" / "dense"
     _write(dev_examples, data / "dev.tsv")
-    _write(train_examples, data / "train.tsv")
+    _write(train_examples[:STEP_EXAMPLES], data / "train.tsv")
     tokenizer = learn_word_pieces([example.text for example in train_examples[:3000]], PIECES)
+    with progress(f"Training {LAYERS} layers") as report:
+        work = out / "work" / f"{train_steps}-steps"
+        save(train(tokenizer, train_examples, LAYERS, work, report), tokenizer, checkpoint)
     rows = load_data(str(data), TextClassification(LABELS).target)
-    for layers, builds in ((LAYERS, (("dense", "dense"), ("int8", "int8"))), (FEW_LAYERS, (("dense", "layers-1"),))):
-        checkpoint = out / "checkpoints" / f"layers-{layers}"
-        with progress(f"Training {layers} layer{'s' if layers > 1 else ''}") as report:
-            work = out / "work" / checkpoint.name
-            save(train(tokenizer, train_examples, layers, work, report), tokenizer, checkpoint)
-            shutil.rmtree(work)
-        for recipe, variant in builds:
-            request = BuildRequest(str(checkpoint), str(data), (), out / "store", MODEL, backends=BACKENDS[variant])
-            build_variant(request, checkpoint, rows, MODEL, recipe, variant)
-    comparison = Comparison(
-        candidates=[parse_candidate(name, out / "store" / MODEL) for name in CANDIDATES],
-        data=str(data),
-        out_dir=out,
-        load=replace(LOAD, levels=levels),
-        queue_deadline_s=QUEUE_DEADLINE_S,
-        texts_per_request=TEXTS_PER_REQUEST,
-        title="ParetoServe demo",
-    )
-    return compare(comparison)
+    for variant, built in VARIANTS.items():
+        request = BuildRequest(
+            str(checkpoint), str(data), (built.recipe,), out / "store", MODEL, backends=built.backends
+        )
+        build_variant(request, checkpoint, rows, MODEL, built.recipe, variant)
 
 
 def _write(some: list[Example], file: Path) -> None:

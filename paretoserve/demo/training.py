@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
+from model_store.manifest import TOKENIZER_FILE
 from networks.checkpoint import save_checkpoint
 from networks.encoder.drawn import drawn_encoder
 from networks.encoder.modules import PackedEncoder
@@ -64,7 +65,7 @@ def train(
 
 def save(model: PackedEncoder, tokenizer: Tokenizer, checkpoint: Path) -> None:
     save_checkpoint(model, checkpoint)
-    tokenizer.save(str(checkpoint / "tokenizer.json"))
+    (checkpoint / TOKENIZER_FILE).write_text(tokenizer.to_str(pretty=True))
 
 
 def _new_model(vocab_size: int, layers: int) -> PackedEncoder:

@@ -41,4 +41,4 @@ def _convert(checkpoint: Path, target: Path) -> None:
             f"{checkpoint.name!r} has none of {', '.join(files)}; save its tokenizer beside the weights with "
             "tokenizer.save_pretrained(...)."
         )
-    tokenizer.backend_tokenizer.save(str(target))
+    target.write_text(tokenizer.backend_tokenizer.to_str(pretty=True), encoding="utf-8")

@@ -14,17 +14,10 @@ def split_off_validation(train: Split, seed: int) -> tuple[Split, Split]:
     """What remains of `train`, and the rows split off it; the same for the same seed, both in the order of `train`.
 
     Raises:
-        DataError: there are fewer than two rows, or all have the same label.
+        DataError: as `check_trainable`.
     """
-    count = len(train.rows)
-    if count < 2:
-        raise DataError(f"The train split of {train.dataset!r} has {count} rows; give at least two to train on.")
-    if len({row.target for row in train.rows}) < 2:
-        raise DataError(
-            f"All rows of the train split of {train.dataset!r} have the same label; give rows of two labels at least "
-            "to train on."
-        )
-    kept, split_off = _drawn(train.rows, min(max(1, round(SHARE * count)), MOST_ROWS), seed)
+    check_trainable(train)
+    kept, split_off = _drawn(train.rows, min(max(1, round(SHARE * len(train.rows))), MOST_ROWS), seed)
     return replace(train, rows=kept), Split(train.dataset, "validation", split_off)
 
 
@@ -36,6 +29,22 @@ def with_validation_share(train: Split, validation: Split, share: float, seed: i
     missing = round(share * (len(train.rows) + len(validation.rows))) - len(validation.rows)
     kept, moved = _drawn(train.rows, max(0, missing), seed)
     return replace(train, rows=kept), replace(validation, rows=(*validation.rows, *moved))
+
+
+def check_trainable(train: Split) -> None:
+    """Refuse rows that nothing can be learnt from.
+
+    Raises:
+        DataError: there are fewer than two rows, or all have the same label.
+    """
+    count = len(train.rows)
+    if count < 2:
+        raise DataError(f"The train split of {train.dataset!r} has {count} rows; give at least two to train on.")
+    if len({row.target for row in train.rows}) < 2:
+        raise DataError(
+            f"All rows of the train split of {train.dataset!r} have the same label; give rows of two labels at least "
+            "to train on."
+        )
 
 
 def _drawn(rows: tuple[Row, ...], count: int, seed: int) -> tuple[tuple[Row, ...], tuple[Row, ...]]:

@@ -1,5 +1,7 @@
 """For OpenVINO: the graph as IR, as it is, with weights rounded to bfloat16, or quantized."""
 
+import errno
+import os
 from io import BytesIO
 from pathlib import Path
 
@@ -27,8 +29,18 @@ def read_ir(graph: ModelProto) -> openvino.Model:
 
 
 def save_ir(model: openvino.Model, path: Path) -> None:
-    """Write `path` (`.xml`) and the weights beside it (`.bin`), in the precision they are in."""
-    openvino.save_model(model, path, compress_to_fp16=False)
+    """Write `path` (`.xml`) and the weights beside it (`.bin`), in the precision they are in.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    try:
+        openvino.save_model(model, path, compress_to_fp16=False)
+    except RuntimeError as exc:
+        if "iostream" not in str(exc):
+            raise
+        # It does not say why it cannot write; in a folder that was just made, it is room that is missing.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path.name) from exc
 
 
 EXPORTER = Exporter(("fp32", "bf16", "int8"), _write)

@@ -1,6 +1,7 @@
 """For TorchScript: the network as a program, traced, its weights made constants."""
 
 import warnings
+from io import BytesIO
 from pathlib import Path
 
 import torch
@@ -28,7 +29,10 @@ def save_torchscript(encoder: PackedEncoder, path: Path) -> None:
         # PyTorch has a successor to it; who serves TorchScript knows.
         warnings.simplefilter("ignore", DeprecationWarning)
         traced = torch.jit.trace(encoder.eval(), example)  # type: ignore[no-untyped-call]
-        torch.jit.save(torch.jit.freeze(traced), path)
+        # Where it writes to a file itself, a full disk ends the process.
+        program = BytesIO()
+        torch.jit.save(torch.jit.freeze(traced), program)
+    path.write_bytes(program.getbuffer())
 
 
 EXPORTER = Exporter(tuple(DTYPES), _write)

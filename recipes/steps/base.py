@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from model_store.rows import Split
 from networks.encoder.shape import EncoderShape
@@ -58,6 +58,22 @@ class Step(Protocol):
 
         Raises:
             RecipeError: the checkpoint cannot be changed so.
+        """
+
+
+@runtime_checkable
+class ChecksShape(Protocol):
+    """A step that can say before any training whether a checkpoint is large enough for it.
+
+    Steps make a checkpoint smaller or leave it as it is. What comes to a step that another one searched for is not
+    known beforehand, but that it is no larger than what that one was given.
+    """
+
+    def shape_after(self, largest: EncoderShape) -> EncoderShape:
+        """The largest that the step can make of a checkpoint of shape `largest` at most.
+
+        Raises:
+            RecipeError: no such checkpoint can be changed so.
         """
 
 

@@ -9,11 +9,12 @@ import msgspec
 
 from model_store.manifest import TOKENIZER_FILE, LineageStep, sha256_of
 from model_store.rows import Split
+from networks.config import read_shape
 from networks.encoder.shape import EncoderShape
 from recipes.data.checkpoint import CHECKPOINT_FILES
 from recipes.data.tokenizer import write_tokenizer
 from recipes.data.validation import split_off_validation
-from recipes.steps.base import Step, StepInput
+from recipes.steps.base import ChecksShape, Step, StepInput
 from recipes.work.folder import Clock, fingerprint, write_whole
 from recipes.work.progress import Progress, part_of
 
@@ -46,6 +47,18 @@ class ChainInput:
     jobs: int = 1
 
 
+def check_steps(steps: Sequence[Step], shape: EncoderShape) -> None:
+    """Refuse steps that a checkpoint of that shape is too small for, which takes no time.
+
+    Raises:
+        RecipeError: one of the steps cannot be done, whatever those before it make.
+    """
+    largest = shape
+    for step in steps:
+        if isinstance(step, ChecksShape):
+            largest = step.shape_after(largest)
+
+
 def run_steps(steps: Sequence[Step], given: ChainInput) -> tuple[Path, list[LineageStep]]:
     """The checkpoint that the steps end in, and what was done.
 
@@ -53,9 +66,10 @@ def run_steps(steps: Sequence[Step], given: ChainInput) -> tuple[Path, list[Line
     on in that folder, and one that was finished there, by whatever recipe, is not done again.
 
     Raises:
-        RecipeError: a step cannot be done.
+        RecipeError: a step cannot be done; before any is begun, where the checkpoint is too small for it.
         DataError: there are too few rows.
     """
+    check_steps(steps, read_shape(given.checkpoint))
     checkpoint, lineage, key = given.checkpoint, [], _begin(given)
     for i, step in enumerate(steps):
         key = fingerprint(key, step.name, asdict(step), given.target if step.uses_latency else None)

@@ -4,12 +4,13 @@ Layers at even distances stay, as in DistilBERT: Sanh et al. 2019, arXiv:1910.01
 Sajjad et al. 2020, arXiv:2004.03844.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 from model_store.errors import RecipeError
 from networks.checkpoint import load_checkpoint, save_checkpoint
+from networks.encoder.shape import EncoderShape
 from networks.encoder.slicing import everything, sliced
 from recipes.steps.base import StepInput, parameter
 from recipes.steps.recovery import Recovery, recover
@@ -30,15 +31,24 @@ class Layers:
     count: int = parameter(1, 48)
     passes: float = parameter(0.01, 1000, default=4.0)
 
-    def run(self, given: StepInput) -> Path:
-        encoder = load_checkpoint(given.checkpoint)
-        have = encoder.shape.layers
+    def shape_after(self, largest: EncoderShape) -> EncoderShape:
+        have = largest.layers
         if self.count > have:
             raise RecipeError(
                 f"layers:{self.count} asks for more layers than the {have} that the checkpoint has; give from 1 to "
                 f"{have}."
             )
-        if self.count < have:
+        kept = evenly_spaced(have, self.count)
+        return replace(
+            largest,
+            heads=tuple(largest.heads[layer] for layer in kept),
+            units=tuple(largest.units[layer] for layer in kept),
+        )
+
+    def run(self, given: StepInput) -> Path:
+        encoder = load_checkpoint(given.checkpoint)
+        have = encoder.shape.layers
+        if self.shape_after(encoder.shape).layers < have:
             kept = evenly_spaced(have, self.count)
             encoder = sliced(encoder, [everything(encoder.shape)[layer] for layer in kept])
             recover(encoder, given, Recovery(self.passes, LEARNING_RATE, patience=PATIENCE))

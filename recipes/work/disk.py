@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from model_store.errors import StoreError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 
 
 @contextmanager
@@ -39,8 +39,8 @@ def written_in(folder: Path) -> Iterator[None]:
 
 
 def _number(exc: OSError | SafetensorError) -> int:
-    """The system's number of an error; safetensors has it in its message alone."""
-    if isinstance(exc, OSError):
-        return exc.errno or 0
-    found = re.search(r"os error (\d+)", str(exc))
+    """The system's number of an error; safetensors and shutil have it in their messages alone."""
+    if isinstance(exc, OSError) and exc.errno:
+        return exc.errno
+    found = re.search(r"(?:os error |Errno )(\d+)", str(exc))
     return int(found[1]) if found else 0

@@ -99,6 +99,61 @@ def test_a_failed_build_leaves_the_older_variant_and_nothing_else(tmp_path: Path
     assert list(tmp_path.iterdir()) == [target]
 
 
+WRITES = """
+import sys, pathlib
+from model_store.store import staging
+
+with staging(pathlib.Path(sys.argv[1])) as folder:
+    (folder / "model.onnx").write_bytes(b"half")
+    print(folder.name, flush=True)
+    sys.stdin.readline()
+"""
+
+
+def writing(target: Path) -> "subprocess.Popen[str]":
+    """A process in the midst of writing a variant."""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "-c", WRITES, target], stdin=pipe, stdout=pipe, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(".dense.")
+    return process
+
+
+@pytest.mark.timeout(60)
+def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_the_variant(tmp_path: Path) -> None:
+    other = tmp_path / f".dense-2.{32 * 'a'}"
+    other.mkdir()
+    with writing(tmp_path / "dense") as process:
+        process.kill()
+    assert len(list(tmp_path.iterdir())) == 2
+    with staging(tmp_path / "dense"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"dense", other.name}, "another variant's is not ours to judge"
+
+
+@pytest.mark.timeout(60)
+def test_what_a_living_process_is_writing_stays(tmp_path: Path) -> None:
+    with writing(tmp_path / "dense") as process:
+        with staging(tmp_path / "dense") as folder:
+            (folder / "model.onnx").write_bytes(b"ours")
+        assert len(list(tmp_path.iterdir())) == 2
+        process.communicate("go on\n")
+        assert process.returncode == 0
+    assert (tmp_path / "dense" / "model.onnx").read_bytes() == b"half", "the last one counts"
+    assert list(tmp_path.iterdir()) == [tmp_path / "dense"]
+
+
+def test_a_kill_between_the_two_renames_loses_no_variant(tmp_path: Path) -> None:
+    older = tmp_path / f".dense.{32 * '0'}.older"
+    older.mkdir()
+    (older / "model.onnx").write_bytes(b"old")
+    (tmp_path / f".dense.{32 * '0'}").mkdir()
+    with pytest.raises(RuntimeError), staging(tmp_path / "dense"):
+        raise RuntimeError
+    assert (tmp_path / "dense" / "model.onnx").read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [tmp_path / "dense"]
+
+
 def test_a_plain_checkpoint_is_served_with_torch(tmp_path: Path) -> None:
     folder = tiny_checkpoint(tmp_path / "my-model", labels=("no", "yes", "perhaps"))
     manifest = manifest_of(folder)

@@ -24,7 +24,7 @@ from networks.encoder.prefix import SubNetwork, shape_of
 from recipes.steps.nas.evaluating import Errors
 from recipes.steps.nas.latency import LatencyTable
 from recipes.steps.nas.space import Genes, Space
-from recipes.work.folder import fingerprint
+from recipes.work.folder import fingerprint, write_whole
 from recipes.work.progress import Progress, part_of
 
 POPULATION = 20
@@ -62,6 +62,7 @@ class Search:
     def run(self, seeds: Sequence[int], count: int, report: Progress) -> list[Point]:
         """The first `count` sub-networks of each sampler and seed; those that are known are not evaluated again."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        _drop_half_a_line(self.journal)
         studies = [(sampler, seed) for seed in seeds for sampler in SAMPLERS]
         found: list[Point] = []
         for i, (sampler, seed) in enumerate(studies):
@@ -152,6 +153,15 @@ class _Study:
             parameters=int(parameters),
             latency_s=latency_s,
         )
+
+
+def _drop_half_a_line(journal: Path) -> None:
+    """Of a journal that was being written when the disk was full; Optuna would go on in that line."""
+    if journal.is_file():
+        content = journal.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if whole != content:
+            write_whole(journal, whole)
 
 
 def _sampler(name: Sampler, seed: int) -> BaseSampler:

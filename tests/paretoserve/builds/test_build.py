@@ -7,7 +7,7 @@ import pytest
 
 from handlers.backends.base import Placement
 from handlers.handler import golden_logits, load_handler
-from model_store.errors import DataError, EnvironmentUnavailable, ParetoServeError
+from model_store.errors import DataError, EnvironmentUnavailable, ParetoServeError, RecipeError
 from model_store.manifest import read_manifest
 from model_store.opened import verify_artifact
 from model_store.rows import Row, Split
@@ -19,6 +19,7 @@ from paretoserve.environments.catalogue import ENGINES, Engine
 from paretoserve.measuring import logits as measurement
 from recipes.export import variant
 from recipes.finetuning.scores import wilson
+from tests.paretoserve.finetuning.films import write_films
 from tests.tiny import tiny_checkpoint
 
 
@@ -48,6 +49,14 @@ def test_data_without_a_train_split_is_told_before_anything_is_built(tiny_data: 
     checkpoint = tiny_checkpoint(tmp_path / "tiny")
     with pytest.raises(DataError, match=r"^Recipe 'int8' needs a train split, .*, or --calibrate-on-evaluation"):
         build(BuildRequest(str(checkpoint), str(tiny_data), ("dense", "int8"), tmp_path / "store"))
+    assert not (tmp_path / "store").exists()
+
+
+def test_what_a_checkpoint_is_too_small_for_is_told_before_anything_is_built(tmp_path: Path) -> None:
+    checkpoint, data = tiny_checkpoint(tmp_path / "tiny"), write_films(tmp_path / "films")
+    asked = BuildRequest(str(checkpoint), str(data), ("dense", "sparse:50+layers:9"), tmp_path / "store")
+    with pytest.raises(RecipeError, match=r"^layers:9 asks for more layers than the 2 .*; give from 1 to 2\.$"):
+        build(asked)
     assert not (tmp_path / "store").exists()
 
 

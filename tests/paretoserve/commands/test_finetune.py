@@ -1,10 +1,7 @@
 """`paretoserve finetune` as a process that is killed, stopped, or has no room, and started again."""
 
-import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,12 +10,13 @@ from typer.testing import CliRunner
 from model_store.errors import ParetoServeError
 from paretoserve.cli import app
 from tests.paretoserve.finetuning.films import write_films
+from tests.paretoserve.process import finished, stopped
 from tests.tiny import tiny_checkpoint
 
 pytestmark = pytest.mark.timeout(300)
 
-# More than the weights, less than those with the optimizer's state; and as good as any number.
-FULL, EMPTY = 150_000, 10**12
+# More than the weights, less than those with the optimizer's state.
+FULL = 150_000
 
 
 @pytest.fixture
@@ -26,33 +24,6 @@ def words(tmp_path: Path) -> list[str]:
     """The arguments of a training of some seconds."""
     data, encoder = write_films(tmp_path / "films"), tiny_checkpoint(tmp_path / "encoder")
     return ["finetune", "--checkpoint", str(encoder), "--data", str(data), "--epochs", "2", "--batch", "16"]
-
-
-def started(words: list[str], out: Path, room_bytes: int = EMPTY, wait_at: float = 2.0) -> "subprocess.Popen[str]":
-    options = [str(room_bytes), str(wait_at), *words, "--out", str(out)]
-    # Threads of such small products wait for each other most of the time.
-    env = os.environ | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "tests.paretoserve.finetuning.process", *options]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=env)
-
-
-def finished(words: list[str], out: Path, room_bytes: int = EMPTY) -> tuple[int, str, str]:
-    """The exit code and both outputs of a process that nobody stops."""
-    with started(words, out, room_bytes) as process:
-        output, said = process.communicate()
-    return process.returncode, output, said
-
-
-def stopped(words: list[str], out: Path, by: signal.Signals) -> tuple[int, str]:
-    """The exit code, and what is said after the signal, which comes in the middle of the training."""
-    with started(words, out, wait_at=0.5) as process:
-        assert process.stderr is not None
-        while process.stderr.readline() != "waiting\n":
-            assert process.poll() is None
-        process.send_signal(by)
-        _, said = process.communicate()
-        return process.returncode, said
 
 
 def weights(folder: Path) -> bytes:
@@ -63,28 +34,30 @@ def weights(folder: Path) -> bytes:
 def test_stopped_the_same_command_goes_on_and_ends_at_the_same_weights(
     words: list[str], tmp_path: Path, by: signal.Signals
 ) -> None:
-    code, output, _ = finished(words, tmp_path / "whole")
+    code, output, _ = finished([*words, "--out", str(tmp_path / "whole")])
     assert code == 0
     assert re.search(r"^Validation accuracy [▁-█]{6} .* best at step \d+ of 18\.$", output, re.MULTILINE)
     assert re.search(r"^Accuracy \d+\.\d\d % on films/dev \(\d+ of 50; 95 % interval ", output, re.MULTILINE)
     assert "Matthews correlation " in output
     out = tmp_path / "out" / "films"
-    code, said = stopped(words, out, by)
+    command = [*words, "--out", str(out)]
+    code, said = stopped(command, 8, by)
     if by == signal.SIGINT:
         assert code == 130
         assert said.splitlines()[-1].startswith("Stopped; the same command goes on from what was kept")
     assert not out.exists(), "nothing half-written stands there"
-    code, _, said = finished(words, out)
+    code, _, said = finished(command)
     assert code == 0
     (first,) = re.findall(r"step (\d+) of 18", said)[:1]
-    assert int(first) > 5, "it began anew"
+    assert int(first) == 9, "it began anew"
     assert weights(out) == weights(tmp_path / "whole")
     assert [one.name for one in out.parent.iterdir()] == ["films"]
 
 
 def test_a_full_disk_is_told_and_leaves_no_checkpoint(words: list[str], tmp_path: Path) -> None:
     out = tmp_path / "out" / "films"
-    code, _, said = finished(words, out, FULL)
+    command = [*words, "--out", str(out)]
+    code, _, said = finished(command, FULL)
     assert code == 1
     error = said[said.index("error: ") :]
     assert error.count("\n") == 1
@@ -93,7 +66,7 @@ def test_a_full_disk_is_told_and_leaves_no_checkpoint(words: list[str], tmp_path
     )
     assert not out.exists()
     assert not list(out.parent.rglob("*.partial")), "what was begun does not fill the disk further"
-    assert finished(words, out)[0] == 0
+    assert finished(command)[0] == 0
 
 
 @pytest.mark.parametrize(

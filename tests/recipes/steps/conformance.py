@@ -8,8 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from model_store.manifest import read_manifest
+from networks.config import read_shape
 from paretoserve.cli import app
 from recipes.grammar import parse_recipe, spelled
+from recipes.steps.base import ChecksShape
 from recipes.steps.catalogue import STEPS
 from tests.recipes.steps.process import do_steps
 from tests.tiny import TEXTS, tiny_checkpoint
@@ -83,12 +85,25 @@ def weights(checkpoint: Path | None) -> bytes:
 
 
 def test_killed_and_started_again_it_ends_at_the_same_weights(recipe: str, run: Run, tmp_path: Path) -> None:
-    expected = weights(replace(run, work=tmp_path / "uninterrupted").finish(recipe))
+    made = replace(run, work=tmp_path / "uninterrupted").finish(recipe)
+    expected = weights(made)
+    assert_no_larger_than_told(recipe, run.checkpoint, made)
     assert expected != weights(run.checkpoint), "it changed nothing"
     assert run.finish(recipe, kill_at=0.5) is None
     killed_at = run.told[-1]
     assert weights(run.finish(recipe)) == expected
     assert run.told[0] > killed_at, "it began anew"
+
+
+def assert_no_larger_than_told(recipe: str, checkpoint: Path, made: Path | None) -> None:
+    """A step that says what it makes at most keeps to that; all others leave the shape as it is, or cut of it."""
+    assert made is not None
+    (step,), largest, found = parse_recipe(recipe, STEPS).steps, read_shape(checkpoint), read_shape(made)
+    if isinstance(step, ChecksShape):
+        largest = step.shape_after(largest)
+    for ours, most in ((found.heads, largest.heads), (found.units, largest.units)):
+        assert len(ours) <= len(most)
+        assert max(ours) <= max(most)
 
 
 def test_a_variant_has_the_step_in_its_lineage(recipe: str, run: Run, tmp_path: Path) -> None:

@@ -54,6 +54,19 @@ class Curious(Shift):
         return given.checkpoint
 
 
+@dataclass(frozen=True, slots=True)
+class Halve(Shift):
+    """Needs two layers, and leaves half of them."""
+
+    name: ClassVar[str] = "halve"
+
+    def shape_after(self, largest: EncoderShape) -> EncoderShape:
+        if largest.layers < 2:
+            raise RecipeError("one layer has no half")
+        half = largest.layers // 2
+        return replace(largest, heads=largest.heads[:half], units=largest.units[:half])
+
+
 @pytest.fixture
 def given(tmp_path: Path) -> ChainInput:
     DONE.clear()
@@ -125,6 +138,15 @@ def test_a_step_that_failed_finds_its_folder_again(given: ChainInput, monkeypatc
     monkeypatch.setattr(Shift, "run", go_on)
     checkpoint, _ = run_steps((Shift(1.0),), given)
     assert not (checkpoint.parent / "work").exists()
+
+
+def test_what_a_checkpoint_is_too_small_for_is_refused_before_any_step_is_begun(given: ChainInput) -> None:
+    with pytest.raises(RecipeError, match="one layer has no half"):
+        run_steps((Shift(1.0), Halve(1.0), Shift(2.0), Halve(1.0)), given)
+    assert DONE == []
+    assert not given.work.exists()
+    run_steps((Shift(1.0), Halve(1.0)), given)
+    assert DONE == ["shift 1.0", "halve 1.0"]
 
 
 def test_what_steps_report_is_kept_with_what_they_made(given: ChainInput, monkeypatch: pytest.MonkeyPatch) -> None:

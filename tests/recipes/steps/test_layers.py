@@ -90,3 +90,14 @@ def test_more_layers_than_there_are_are_refused_before_anything_is_done(given: S
     with pytest.raises(RecipeError, match=r"^layers:6 asks for more layers than the 5 .*; give from 1 to 5\.$"):
         Layers(6).run(given)
     assert not [*given.shared.iterdir(), *given.work.iterdir()]
+
+
+def test_the_shape_is_told_that_will_be_left() -> None:
+    uneven = tiny_shape(heads=(2, 1, 2, 1, 2), units=(64, 60, 56, 52, 48))
+    assert Layers(3).shape_after(uneven) == tiny_shape(heads=(2, 2, 2), units=(64, 56, 48))
+    assert Layers(5).shape_after(uneven) == uneven
+
+
+def test_the_shape_that_was_told_is_the_one_that_is_made(given: StepInput) -> None:
+    made = load_checkpoint(Layers(2, UNTRAINED).run(given))
+    assert made.shape == Layers(2).shape_after(FIVE)

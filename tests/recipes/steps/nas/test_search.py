@@ -68,6 +68,15 @@ def test_a_study_that_broke_off_ends_as_one_that_did_not(tmp_path: Path, left: i
     assert len(judge.asked) == 2 * 17 - left
 
 
+def test_a_study_goes_on_from_a_journal_that_ends_in_half_a_line(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    expected = searching(tmp_path / "whole", Judge()).run([1], 17, silent)
+    searching(tmp_path, Judge()).run([1], 11, silent)
+    journal = tmp_path / "studies.journal"
+    journal.write_bytes(journal.read_bytes()[:-20])
+    assert searching(tmp_path, Judge()).run([1], 17, silent) == expected
+
+
 def test_a_proposal_that_was_broken_off_is_made_again(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     expected = searching(tmp_path / "whole", Judge()).run([1], 17, silent)
