@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 # What bursts of rejections were found to be in simulations of queues of 3 to 16 ms, and how many observed seconds that
 # is worth: a level with a single burst, or none, says little about its own scatter.
-USUAL_DISPERSION, USUAL_WEIGHT = 5.0, 6
+USUAL_DISPERSION, USUAL_WEIGHT = 6.0, 8
 
 # The curve is fitted to levels up to so many times the crossing, and down to the same part of it: farther off it bends.
 NEARNESS = 1.3
