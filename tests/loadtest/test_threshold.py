@@ -46,7 +46,7 @@ def test_few_attempts_do_not_show_that_a_level_is_held() -> None:
     low, high = throttling_threshold([level(8, attempts=227)]).interval
     assert (low, high) == (None, None)
     assert throttling_threshold([level(8, attempts=227)]).text == "unknown"
-    assert throttling_threshold([level(1, attempts=500), level(64, attempts=227)]).text == "> 34"
+    assert throttling_threshold([level(1, attempts=500), level(64, attempts=227)]).text == "> 33"
 
 
 def test_the_interval_narrows_with_more_attempts_around_the_same_estimate() -> None:
