@@ -1,59 +1,9 @@
-"""From levels to answers: the throttling threshold, the level to compare at, and the Pareto front."""
+"""From levels and thresholds to answers: the level to compare at, and the Pareto front."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-import numpy as np
-from scipy.optimize import isotonic_regression
-
-from loadtest.cliff import is_cliff
-from loadtest.errors import LoadTestError
 from loadtest.levels import LevelResult
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """The number of users from which more than a given share of requests is rejected."""
-
-    users: float | None
-    """Interpolated; None when the levels only bound it."""
-    bracket: tuple[int | None, int | None]
-    """The largest level at or under the share and the smallest one over it, of the monotone fit."""
-    text: str
-    """For people: "52", "> 64", "< 1", or "48-64" where the rejections set in like a cliff between two levels."""
-
-    @property
-    def at_least(self) -> float:
-        """The largest number of users that is known to be held."""
-        return self.users if self.users is not None else self.bracket[0] or 0
-
-
-def throttling_threshold(levels: Sequence[LevelResult], reject_threshold: float = 0.01) -> Threshold:
-    """Where the rejected share, made monotone over the users, crosses `reject_threshold`.
-
-    The fit is isotonic regression weighted by the attempts (pool adjacent violators); the crossing is interpolated
-    linearly between neighbouring levels. If the share jumps from under the threshold to over 20 % between levels more
-    than 10 % apart, the interpolation would be invented and the bracket is given instead. Raises LoadTestError without
-    levels.
-    """
-    ordered = sorted((level for level in levels if level.attempts), key=lambda level: level.users)
-    if not ordered:
-        raise LoadTestError("No level measured a request; run the campaign again with a longer dwell.")
-    users = [level.users for level in ordered]
-    fit = isotonic_regression(
-        [level.rejected_share for level in ordered], weights=[level.attempts for level in ordered]
-    ).x
-    over = np.flatnonzero(fit > reject_threshold)
-    if over.size == 0:
-        return Threshold(None, (users[-1], None), f"> {users[-1]}")
-    first = int(over[0])
-    if first == 0:
-        return Threshold(None, (None, users[0]), f"< {users[0]}")
-    good, bad = users[first - 1], users[first]
-    if is_cliff(good, bad, fit[first]):
-        return Threshold(None, (good, bad), f"{good}\N{EN DASH}{bad}")
-    crossing = float(np.interp(reject_threshold, fit[first - 1 : first + 1], (good, bad)))
-    return Threshold(crossing, (good, bad), f"{crossing:.0f}")
+from loadtest.threshold import Threshold
 
 
 def below_threshold(level: LevelResult, threshold: Threshold) -> bool:

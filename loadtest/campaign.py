@@ -28,7 +28,7 @@ _STOP_MARGIN_S = 1
 def run_campaign(
     campaign: Campaign, out_dir: Path, on_event: Callable[[CampaignEvent], None]
 ) -> tuple[LevelResult, ...]:
-    """Load the endpoint through all levels and return them in the order of visit.
+    """Load the endpoint through all levels and return them in the order of their first visit.
 
     Writes `campaign.json`, `requests.csv.gz` (one row per request) and `locust.log` to `out_dir`. `on_event` is called
     on the calling thread. Blocks until the campaign is over; whatever ends it early also ends the generator. Raises
@@ -39,13 +39,13 @@ def run_campaign(
     (out_dir / REQUESTS_FILE).unlink(missing_ok=True)
     settings = out_dir / _SETTINGS_FILE
     settings.write_bytes(encode_campaign(campaign))
-    results: list[LevelResult] = []
+    results: dict[int, LevelResult] = {}
     with closing(_locust_events(campaign, out_dir)) as events:
         for event in events:
             on_event(event)
             if isinstance(event, LevelDone):
-                results.append(event.result)
-    return tuple(results)
+                results[event.result.users] = event.result
+    return tuple(results.values())
 
 
 def _locust_events(campaign: Campaign, out_dir: Path) -> Generator[CampaignEvent]:

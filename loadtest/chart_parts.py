@@ -81,17 +81,16 @@ def _ordered(candidate: CandidateReport) -> Sequence[LevelResult]:
 
 
 def mark_thresholds(axes: Axes, report: Report) -> None:
-    """A coloured mark on the upper edge, or a bar where only two levels bound the threshold."""
+    """On the upper edge a mark at each threshold with a bar for its interval, or for the levels that bound it."""
     for place, candidate in enumerate(report.candidates):
-        low, high = candidate.threshold.bracket
-        if low is None or high is None:
-            continue
-        crossing = candidate.threshold.users
-        users = (low, high) if crossing is None else (crossing,)
+        threshold, colour = candidate.threshold, colour_of(place)
         edge = axes.get_xaxis_transform()
-        colour = colour_of(place)
-        style: dict[str, Any] = {"color": colour, "markersize": 9, "transform": edge, "clip_on": False}
-        axes.plot(users, [1.0] * len(users), marker=CARETDOWN, **style)
+        style: dict[str, Any] = {"color": colour, "transform": edge, "clip_on": False}
+        low, high = threshold.bracket if threshold.users is None else threshold.interval
+        if low is not None and high is not None:
+            axes.plot([low, high], [1.0, 1.0], linewidth=3, alpha=0.5, solid_capstyle="butt", **style)
+        if threshold.users is not None:
+            axes.plot([threshold.users], [1.0], marker=CARETDOWN, markersize=9, **style)
 
 
 def _users_scale(axes: Axes, report: Report) -> None:

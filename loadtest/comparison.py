@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from loadtest.analysis import Threshold
 from loadtest.errors import LoadTestError
 from loadtest.levels import LevelResult
+from loadtest.threshold import Threshold
 
 SCHEMA = 2
 REPORT_FILE = "report.json"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loadtest.crossing import Slice, Visit
 from loadtest.records import Outcome, RequestRow
 
 # The smallest samples for which the order statistics bound the percentile from both sides at 95 %.
@@ -27,6 +28,10 @@ class LevelWindow:
     """Requests without an answer when the window closed; they are counted in no level's percentiles."""
     generator_cpu_share: float
     """Processor time of the generator per second, as a share of one core."""
+
+    @property
+    def duration_s(self) -> float:
+        return self.t_end_s - self.t_start_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,10 @@ class LevelResult:
     generator_cpu_share: float
     little_error: float
     """|N - X (R + Z)| / N over all attempts (Little's law); above 5 % records are missing or the generator was late."""
+    slices: tuple[Slice, ...] = ()
+    """Second by second."""
+    visits: int = 1
+    """How often the level was visited; the figures are of all visits together."""
 
     @property
     def rejected_share(self) -> float:
@@ -66,6 +75,11 @@ class LevelResult:
     def unserved_share(self) -> float:
         """Everything that was not answered ok, as a share of the attempts."""
         return 1 - self.ok / self.attempts if self.attempts else 0.0
+
+    @property
+    def visit(self) -> Visit:
+        """What it says of the threshold. A level that was kept without its seconds is taken as a single one."""
+        return Visit(self.users, self.slices or (Slice(self.attempts, self.attempts - self.ok),))
 
     @property
     def suspect(self) -> bool:
@@ -108,10 +122,28 @@ def little_error(users: int, duration_s: float, rows: Sequence[RequestRow]) -> f
     return abs(users - cycles_s / duration_s) / users
 
 
+def seconds_of(window: LevelWindow, rows: Sequence[RequestRow]) -> tuple[Slice, ...]:
+    """The attempts and the unserved of each second of the window; a last one that is not whole is left out."""
+    counts = np.zeros((int(window.duration_s), 2), dtype=int)
+    for row in rows:
+        second = int(row.t_done_s - window.t_start_s)
+        if second < len(counts):
+            counts[second] += (1, row.outcome != "ok")
+    return tuple(Slice(int(attempts), int(unserved)) for attempts, unserved in counts)
+
+
 def summarise_level(window: LevelWindow, rows: Sequence[RequestRow]) -> LevelResult:
     """Summarise the rows whose answers came inside the window; rows outside it are skipped."""
-    rows = [row for row in rows if in_window(row, window.t_start_s, window.t_end_s)]
-    duration_s = window.t_end_s - window.t_start_s
+    return summarise_visits([(window, rows)])
+
+
+def summarise_visits(visits: Sequence[tuple[LevelWindow, Sequence[RequestRow]]]) -> LevelResult:
+    """One result of all visits to a level, each with its window; of no window are rows outside it counted."""
+    visits = [
+        (window, [row for row in rows if in_window(row, window.t_start_s, window.t_end_s)]) for window, rows in visits
+    ]
+    windows, rows = [window for window, _ in visits], [row for _, some in visits for row in some]
+    duration_s = sum(window.duration_s for window in windows)
     ok = [row for row in rows if row.outcome == "ok"]
     ok_ms = [row.response_ms for row in ok]
 
@@ -119,15 +151,15 @@ def summarise_level(window: LevelWindow, rows: Sequence[RequestRow]) -> LevelRes
         return sum(row.outcome == outcome for row in rows)
 
     return LevelResult(
-        users=window.users,
+        users=windows[0].users,
         duration_s=duration_s,
-        steady=window.steady,
+        steady=all(window.steady for window in windows),
         attempts=len(rows),
         ok=len(ok),
         rejected=count("rejected"),
         failed=count("failed"),
         timeout=count("timeout"),
-        censored=window.in_flight,
+        censored=sum(window.in_flight for window in windows),
         offered_per_s=len(rows) / duration_s,
         ok_per_s=len(ok) / duration_s,
         p50_ms=percentile_ms(ok_ms, 50),
@@ -137,6 +169,8 @@ def summarise_level(window: LevelWindow, rows: Sequence[RequestRow]) -> LevelRes
         tokenize_ms=_mean([row.tokenize_ms for row in ok]),
         infer_ms=_mean([row.infer_ms for row in ok]),
         think_ms=_mean([row.think_s * 1e3 for row in rows]),
-        generator_cpu_share=window.generator_cpu_share,
-        little_error=little_error(window.users, duration_s, rows),
+        generator_cpu_share=max(window.generator_cpu_share for window in windows),
+        little_error=little_error(windows[0].users, duration_s, rows),
+        slices=tuple(one for window, some in visits for one in seconds_of(window, some)),
+        visits=len(visits),
     )

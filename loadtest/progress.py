@@ -28,7 +28,7 @@ class LevelTicked(msgspec.Struct, frozen=True, tag="level_ticked"):
 
 
 class LevelDone(msgspec.Struct, frozen=True, tag="level_done"):
-    """The level is over and its requests are written."""
+    """The visit is over and its requests are written; the result is of all visits to this level so far."""
 
     index: int
     result: LevelResult

@@ -161,7 +161,9 @@ def _summary_cells(candidate: CandidateReport, row: SummaryRow, further: Sequenc
         "common_p95_ms": row.common_p95_ms,
         "max_ok_per_s": row.max_ok_per_s,
         "throttling_users": candidate.threshold.users,
-        "throttling_text": row.threshold,
+        "throttling_low": candidate.threshold.interval[0],
+        "throttling_high": candidate.threshold.interval[1],
+        "throttling_text": candidate.threshold.text,
         "on_front": int(row.on_front),
     }
 

@@ -28,10 +28,16 @@ class Campaign:
     path: str = "/invocations"
     headers: dict[str, str] = field(default_factory=dict)
     levels: tuple[int, ...] | Literal["auto"] = "auto"
+    exact_levels: bool = False
+    """Visit the levels that are given and no others; without it they are where the search for the threshold begins."""
     first_users: int = 1
     """Where `auto` begins."""
     max_users: int = 256
-    """Where `auto` stops doubling."""
+    """Where the search stops doubling."""
+    precision: float = 0.05
+    """The search ends when half of the threshold's interval is no more than this part of it."""
+    max_visits: int = 16
+    """The search ends after so many visits to levels, whatever is known by then."""
     think_time_s: float = 0.1
     """Mean pause of a user between an answer and the next request."""
     timeout_s: float = 10.0
@@ -46,7 +52,7 @@ class Campaign:
     stop_share: float = 0.5
     """No further level is visited once more than this share of attempts goes unserved."""
     reject_threshold: float = 0.01
-    """The share of rejected attempts that counts as throttling."""
+    """The share of unserved attempts that counts as throttling."""
     seed: int = 0
     client_cpus: tuple[int, ...] | None = None
     """Processors the generator is pinned to, so that it does not run on the server's."""
@@ -55,8 +61,12 @@ class Campaign:
         url = urlsplit(self.url)
         if url.scheme not in ("http", "https") or not url.hostname:
             raise LoadTestError(f"'{self.url}' is not an address to load; give one such as http://127.0.0.1:8080.")
-        if self.levels != "auto" and (not self.levels or min(self.levels) < 1):
-            raise LoadTestError("Levels are numbers of users, such as 1,2,4,8, or the word auto.")
+        if self.levels != "auto" and (
+            not self.levels or min(self.levels) < 1 or len(set(self.levels)) < len(self.levels)
+        ):
+            raise LoadTestError("Levels are numbers of users, each once, such as 1,2,4,8, or the word auto.")
+        if not 0 < self.precision < 1 or self.max_visits < 1:
+            raise LoadTestError("Give a precision between 0 and 1, and at least one visit.")
         if not 1 <= self.first_users <= self.max_users:
             raise LoadTestError("Give numbers of users with 1 <= first_users <= max_users.")
         if self.think_time_s < 0 or self.timeout_s <= 0 or self.ramp_s <= 0 or self.settle_s < 0:

@@ -11,10 +11,10 @@ from pathlib import Path
 import gevent
 from locust import LoadTestShape
 
-from loadtest.levels import LevelResult, LevelWindow, in_window, summarise_level
-from loadtest.plan import next_level
+from loadtest.levels import LevelResult, LevelWindow, in_window, summarise_visits
 from loadtest.progress import CampaignEvent, LevelDone, LevelStarted, LevelTicked, encode_event
-from loadtest.records import append_rows, rows_since
+from loadtest.records import RequestRow, append_rows, rows_since
+from loadtest.search import next_level
 from loadtest.steadiness import is_steady
 from loadtest.users import Workload
 
@@ -55,19 +55,21 @@ class Staircase(LoadTestShape):
 
     def __init__(self) -> None:
         super().__init__()
-        self._done: list[LevelResult] = []
+        self._visits = 0
+        self._seen: dict[int, list[tuple[LevelWindow, list[RequestRow]]]] = {}
+        self._done: dict[int, LevelResult] = {}
         self._users: int | None = None
 
     def tick(self) -> tuple[int, float] | None:
         """Measure the current level, then name the next one with the users to start per second."""
         if self._users is not None:
-            self._done.append(self._measure(self._users))
-        previous, self._users = self._users or 0, next_level(self.workload.campaign, self._done)
+            self._done[self._users] = self._measure(self._users)
+        previous, self._users = self._users or 0, next_level(self.workload.campaign, list(self._done.values()))
         if self._users is None:
             return None
-        levels = self.workload.campaign.levels
-        planned = None if levels == "auto" else len(levels)
-        self.outputs.emit(LevelStarted(len(self._done), self._users, planned))
+        campaign = self.workload.campaign
+        planned = len(campaign.levels) if campaign.exact_levels and campaign.levels != "auto" else None
+        self.outputs.emit(LevelStarted(self._visits, self._users, planned))
         return self._users, max(1.0, abs(self._users - previous) / self.workload.campaign.ramp_s)
 
     def _measure(self, users: int) -> LevelResult:
@@ -79,9 +81,11 @@ class Staircase(LoadTestShape):
             window = self._dwell(users)
         rows = self.workload.recorder.take()
         marked = ((in_window(row, window.t_start_s, window.t_end_s), row) for row in rows)
-        append_rows(self.outputs.requests, len(self._done), users, marked)
-        result = summarise_level(window, rows)
-        self.outputs.emit(LevelDone(len(self._done), result))
+        append_rows(self.outputs.requests, self._visits, users, marked)
+        self._seen.setdefault(users, []).append((window, rows))
+        result = summarise_visits(self._seen[users])
+        self.outputs.emit(LevelDone(self._visits, result))
+        self._visits += 1
         return result
 
     def _dwell(self, users: int) -> LevelWindow:
@@ -101,7 +105,7 @@ class Staircase(LoadTestShape):
         elapsed_s = recorder.clock_s() - start_s
         outcomes = [row.outcome for row in rows_since(recorder.rows, start_s)]
         tick = LevelTicked(
-            index=len(self._done),
+            index=self._visits,
             users=users,
             elapsed_s=elapsed_s,
             max_dwell_s=campaign.max_dwell_s,

@@ -13,6 +13,7 @@ from loadtest.wording import (
     one_point,
     quality_change,
     quality_text,
+    threshold_text,
     whole,
 )
 
@@ -84,7 +85,7 @@ def _row(candidate: CandidateReport, light: int | None, common: int | None, on_f
         light_p95_ms=light_level_.p95_ms if light_level_ else None,
         common_p95_ms=common_level_.p95_ms if common_level_ else None,
         max_ok_per_s=max(level.ok_per_s for level in candidate.levels),
-        threshold=candidate.threshold.text,
+        threshold=threshold_text(candidate.threshold),
         on_front=on_front,
     )
 
@@ -105,7 +106,7 @@ def summary_table(report: Report) -> tuple[tuple[str, ...], tuple[tuple[str, ...
         f"p95 at {light}, ms",
         f"p95 at {common}, ms",
         "most answers/s",
-        "throttles at, users",
+        "throttles at, users (95%)",
         "Pareto front",
     )
     rows = tuple(
@@ -182,7 +183,7 @@ def _holds(candidate: CandidateReport) -> str:
         return f"{candidate.name} throttles already at {_users(high)}"
     if candidate.threshold.users is None:
         return f"{candidate.name} throttles between {low} and {high} users"
-    return f"{candidate.name} throttles at {candidate.threshold.text} users"
+    return f"{candidate.name} throttles at {threshold_text(candidate.threshold, 'users')}"
 
 
 def _speed(ratio: float) -> str:

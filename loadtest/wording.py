@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from loadtest.comparison import Quality
+from loadtest.threshold import Threshold
 
 MISSING = "\N{EN DASH}"
 
@@ -20,6 +21,15 @@ def number(value: float | None) -> str:
 def whole(value: float | None) -> str:
     """A count, without decimals; a dash for nothing."""
     return MISSING if value is None else f"{value:,.0f}"
+
+
+def threshold_text(threshold: Threshold, unit: str = "") -> str:
+    """The number of users with the interval behind it: 52 (49..55); a bound as it is. The unit stands in between."""
+    low, high = threshold.interval
+    text = f"{threshold.text} {unit}".rstrip()
+    if threshold.users is None or low is None or high is None:
+        return text
+    return f"{text} ({low:.0f}..{high:.0f})"
 
 
 def quality_text(quality: Quality | None, decimals: int = 1) -> str:

@@ -12,12 +12,12 @@ from typing import Any, Literal
 from handlers.backends.catalogue import artifact_name
 from handlers.tasks.base import AnyTask
 from handlers.tasks.catalogue import open_task
-from loadtest.analysis import throttling_threshold
 from loadtest.campaign import Campaign, CampaignEvent, run_campaign
 from loadtest.comparison import CandidateReport, Quality, Report
 from loadtest.levels import LevelResult
 from loadtest.progress import LevelDone, LevelStarted, LevelTicked
 from loadtest.report import write_report
+from loadtest.threshold import throttling_threshold
 from model_store.rows import Split
 from paretoserve.campaigns.quality import PATH, served_quality, with_difference, write_bodies
 from paretoserve.candidates.candidate import Candidate
@@ -46,6 +46,28 @@ class Load:
     """From one level to the next."""
     settle_s: float = 2.0
     """Discarded at the start of a level."""
+    exact_levels: bool = False
+    """Visit these levels and no others, instead of searching for the threshold from them on."""
+    max_visits: int = 16
+    """The search ends after so many visits to levels."""
+
+    def campaign(self, url: str, bodies: Path, path: str, **more: Any) -> Campaign:
+        """The same load on an endpoint."""
+        return Campaign(
+            url=url,
+            bodies=bodies,
+            path=path,
+            levels=self.levels,
+            exact_levels=self.exact_levels,
+            max_visits=self.max_visits,
+            think_time_s=self.think_time_s,
+            min_dwell_s=self.min_dwell_s,
+            max_dwell_s=self.max_dwell_s,
+            first_users=self.first_users,
+            ramp_s=self.ramp_s,
+            settle_s=self.settle_s,
+            **more,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +128,7 @@ def _measure(
         task = _task(candidate)
         with progress(f"{candidate.name}: {task.metric}") as report:
             quality = served_quality(url, split, task, report)
-        campaign = Campaign(
-            url=url,
-            bodies=bodies,
-            path=PATH,
-            levels=comparison.load.levels,
-            think_time_s=comparison.load.think_time_s,
-            min_dwell_s=comparison.load.min_dwell_s,
-            max_dwell_s=comparison.load.max_dwell_s,
-            first_users=comparison.load.first_users,
-            ramp_s=comparison.load.ramp_s,
-            settle_s=comparison.load.settle_s,
-            client_cpus=client_cores,
-        )
+        campaign = comparison.load.campaign(url, bodies, PATH, client_cpus=client_cores)
         levels = run_with_progress(campaign, folder, f"{candidate.name}: load")
         facts = describe_variants(url)[0]
     return _candidate_report(candidate, quality, levels, facts), _engine(facts)

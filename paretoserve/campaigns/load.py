@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from handlers.tasks.payload import input_of
-from loadtest.analysis import throttling_threshold
-from loadtest.campaign import Campaign
 from loadtest.comparison import CandidateReport, Report
 from loadtest.report import write_report
+from loadtest.threshold import throttling_threshold
 from paretoserve.campaigns.compare import Load, run_with_progress
 from paretoserve.campaigns.quality import PATH, write_bodies
 from paretoserve.hosts.machine import describe_machine, describe_versions
@@ -33,16 +32,8 @@ def load_endpoint(endpoint: Endpoint, load: Load, data: str, columns: Columns, o
     """
     texts = read_texts(data, columns)
     bodies = write_bodies([input_of(*text) for text in texts], 1, out / "bodies.jsonl")
-    campaign = Campaign(
-        url=endpoint.url,
-        bodies=bodies,
-        path=endpoint.path,
-        headers={TARGET_VARIANT: endpoint.variant} if endpoint.variant else {},
-        levels=load.levels,
-        think_time_s=load.think_time_s,
-        min_dwell_s=load.min_dwell_s,
-        max_dwell_s=load.max_dwell_s,
-    )
+    headers = {TARGET_VARIANT: endpoint.variant} if endpoint.variant else {}
+    campaign = load.campaign(endpoint.url, bodies, endpoint.path, headers=headers)
     results = run_with_progress(campaign, out, f"Loading {endpoint.url}")
     name = endpoint.variant or "endpoint"
     report = Report(

@@ -14,6 +14,7 @@ def load(
     data: options.Data,
     out: options.Out = Path("runs/load"),
     users: options.Users = "auto",
+    exact_levels: options.ExactLevels = False,
     think_time: options.ThinkTime = 0.1,
     dwell: options.Dwell = 6.0,
     path: Annotated[str, typer.Option(help="Path to post to.")] = "/invocations",
@@ -27,6 +28,6 @@ def load(
 
     columns = options.columns(text_column, text_pair_column, None)
     target = Endpoint(url, path, variant)
-    load = Load(options.parse_levels(users), think_time, *options.dwell(dwell))
+    load = Load(options.parse_levels(users), think_time, *options.dwell(dwell), exact_levels=exact_levels)
     report = load_endpoint(target, load, data, columns, out)
     print_report(report, out)

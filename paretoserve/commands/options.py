@@ -42,7 +42,15 @@ Backends = Annotated[
     ),
 ]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the report and all measurements.")]
-Users = Annotated[str, typer.Option("--users", help="Levels of users, e.g. 1,2,4,8; auto doubles until throttled.")]
+Users = Annotated[
+    str,
+    typer.Option(
+        "--users",
+        help="Levels of users to begin with, e.g. 4,16,64; auto doubles from 1. Others between them are visited until "
+        "the throttling threshold is known.",
+    ),
+]
+ExactLevels = Annotated[bool, typer.Option("--exact-levels", help="Visit the levels of --users and no others.")]
 ThinkTime = Annotated[
     float, typer.Option("--think-time", min=0.0, help="Mean pause of a user between an answer and the next request, s.")
 ]

@@ -23,7 +23,7 @@ STEP_EXAMPLES = 2000
 # One review is so short that the time of a request would be the server's, not the model's.
 TEXTS_PER_REQUEST = 20
 # Levels of four or five seconds, six or seven for each candidate. At the first one all answer often enough for a p95.
-LOAD = Load(min_dwell_s=2.5, max_dwell_s=4.5, first_users=4, ramp_s=0.5, settle_s=0.5)
+LOAD = Load(min_dwell_s=2.5, max_dwell_s=4.5, first_users=4, ramp_s=0.5, settle_s=0.5, max_visits=8)
 # Longer than the stalls of a machine that does something else meanwhile.
 QUEUE_DEADLINE_S = 0.2
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from loadtest.analysis import throttling_threshold
 from loadtest.comparison import CandidateReport, Quality, Report
 from loadtest.levels import LevelResult
 from loadtest.records import Outcome, RequestRow
+from loadtest.threshold import throttling_threshold
 
 
 def row(t_done_s: float, response_ms: float = 10.0, outcome: Outcome = "ok", think_s: float = 0.1) -> RequestRow:
@@ -15,7 +15,7 @@ def row(t_done_s: float, response_ms: float = 10.0, outcome: Outcome = "ok", thi
 
 
 def level(users: int, rejected_share: float = 0.0, **changes: Any) -> LevelResult:
-    attempts = changes.pop("attempts", 1000)
+    attempts = changes.pop("attempts", 4000)
     rejected = round(attempts * rejected_share)
     numbers: dict[str, Any] = {
         "users": users,
@@ -56,6 +56,11 @@ def report(*candidates: CandidateReport) -> Report:
 
 def two_candidates() -> Report:
     """dense@torch throttles at 52 users, int8@openvino at none of the levels."""
-    dense = [level(16, p95_ms=40.0), level(32, p95_ms=62.0), level(48, 0.0, p95_ms=90.0), level(64, 0.04, p95_ms=99.0)]
+    dense = [
+        level(16, p95_ms=40.0),
+        level(32, p95_ms=62.0),
+        level(50, 0.005, p95_ms=90.0),
+        level(54, 0.02, p95_ms=99.0),
+    ]
     int8 = [level(16, p95_ms=15.0), level(32, p95_ms=20.0), level(64, p95_ms=30.0)]
     return report(candidate("dense@torch", dense, 0.902), candidate("int8@openvino", int8, 0.900))

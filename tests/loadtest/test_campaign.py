@@ -30,6 +30,7 @@ def _brief(url: str, folder: Path) -> Campaign:
         bodies,
         headers={"X-Amzn-SageMaker-Target-Variant": "int8"},
         levels=(1, 8, 64, 2),
+        exact_levels=True,
         think_time_s=0.05,
         settle_s=0.2,
         min_dwell_s=1.5,

@@ -7,7 +7,7 @@ from tests.loadtest.examples import candidate, level, report, two_candidates
 
 def test_verdict_states_capacity_speed_quality_and_front() -> None:
     assert verdict(two_candidates()) == (
-        "int8@openvino holds more than 64 users; dense@torch throttles at 52 users. "
+        "int8@openvino holds more than 64 users; dense@torch throttles at 52 users (45..54). "
         "At 32 users int8@openvino answers 3.1 \N{MULTIPLICATION SIGN} faster (p95) at 0.2 points less accuracy. "
         "On the front of accuracy against p95: int8@openvino, dense@torch."
     )
@@ -39,17 +39,22 @@ def test_verdict_says_when_nothing_can_be_compared() -> None:
 
 def test_rows_compare_at_levels_that_all_share() -> None:
     dense, int8 = summary_rows(two_candidates())
-    assert (dense.name, dense.light_p95_ms, dense.common_p95_ms, dense.threshold) == ("dense@torch", 40.0, 62.0, "52")
+    assert (dense.name, dense.light_p95_ms, dense.common_p95_ms, dense.threshold) == (
+        "dense@torch",
+        40.0,
+        62.0,
+        "52 (45..54)",
+    )
     assert (int8.name, int8.light_p95_ms, int8.common_p95_ms, int8.threshold) == ("int8@openvino", 15.0, 20.0, "> 64")
     assert dense.on_front
     assert int8.on_front
-    assert dense.max_ok_per_s == 100.0
+    assert dense.max_ok_per_s == 400.0
 
 
 def test_table_says_at_which_levels_it_compares() -> None:
     header, rows = summary_table(two_candidates())
     assert header[3:6] == ("p50 at 16 users, ms", "p95 at 16 users, ms", "p95 at 32 users, ms")
-    assert rows[0] == ("dense@torch", "90.2%", "24", "10", "40", "62", "100", "52", "yes")
+    assert rows[0] == ("dense@torch", "90.2%", "24", "10", "40", "62", "400", "52 (45..54)", "yes")
 
 
 def test_candidate_without_a_quality_is_on_no_front() -> None:
@@ -70,14 +75,14 @@ def test_report_knows_its_first_candidate_as_the_one_to_compare_with() -> None:
     dense, int8 = two_candidates().candidates
     other = candidate("tiny@torch", [level(16), level(32, 0.5)], 0.5)
     text = verdict(Report((dense, other, int8), think_time_s=0.1))
-    assert text.startswith("int8@openvino holds more than 64 users; dense@torch throttles at 52 users.")
+    assert text.startswith("int8@openvino holds more than 64 users; dense@torch throttles at 52 users (45..54).")
 
 
 def test_a_candidate_that_holds_more_users_at_much_less_accuracy_is_not_called_the_best() -> None:
     dense, int8 = two_candidates().candidates
     shallow = candidate("layers-1@torch", [level(16, p95_ms=1.0), level(32, p95_ms=1.0), level(64, p95_ms=1.0)], 0.7)
     text = verdict(Report((dense, int8, shallow), think_time_s=0.1))
-    assert text.startswith("int8@openvino holds more than 64 users; dense@torch throttles at 52 users.")
+    assert text.startswith("int8@openvino holds more than 64 users; dense@torch throttles at 52 users (45..54).")
     assert "layers-1@torch holds more than 64 users, but at 20.0 points less accuracy." in text
 
 
