@@ -70,7 +70,7 @@ _CUTTING = (
 
 
 def _halved(layers: int) -> _Steps:
-    return _Steps(f"layers:{layers // 2}", 0.5, 4.0)
+    return _Steps(f"layers:{layers // 2}", layers // 2 / layers, 4.0)
 
 
 def _sparse(layers: int) -> tuple[_Steps, ...]:

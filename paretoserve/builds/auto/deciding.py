@@ -11,9 +11,8 @@ from paretoserve.builds.auto.budget import Budget, TimeIsUp
 from paretoserve.builds.auto.chains import Chain, LeftOut, expected_gain
 from paretoserve.builds.auto.record import Try
 
-FASTEST, HOLDS = "the fastest that holds", "holds"
-
-_GOES_ON = "the same command goes on from there"
+FASTEST, HOLDS, TOO_LATE = "the fastest that holds", "holds", "the time budget was over"
+"""Why a chain is kept, or not begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ def _tried(chain: Chain, expected: float, tries: Sequence[Try], plan: Plan, buil
         return msgspec.structs.replace(begun, why=reason, seconds=known.seconds if known else None)
     if budget.is_over:
         # However little is left, a chain is begun: what a training has done by then is kept.
-        late = msgspec.structs.replace(begun, why=f"the time budget was over; {_GOES_ON}")
+        late = msgspec.structs.replace(begun, why=TOO_LATE)
         return known if known and known.verdict in ("stopped", "failed") else late
     count = len(plan.chains)
     attempted = _attempted(begun, f"{chain.recipe} ({len(tries) + 1} of {count} chains)", plan, builder, budget)
@@ -139,8 +138,7 @@ def _attempted(begun: Try, title: str, plan: Plan, builder: Builder, budget: Bud
     try:
         found = builder.attempt(begun.recipe, title, budget)
     except TimeIsUp as exc:
-        why = f"the time budget was over at '{exc}'; {_GOES_ON}"
-        return msgspec.structs.replace(begun, verdict="stopped", why=why)
+        return msgspec.structs.replace(begun, verdict="stopped", why=f"{TOO_LATE} at '{exc}'")
     except (RecipeError, BackendError) as exc:
         return msgspec.structs.replace(begun, verdict="failed", why=str(exc))
     reason = fault(found.drop, found.gain, plan.max_drop)
