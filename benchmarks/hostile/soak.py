@@ -65,6 +65,9 @@ class Soaked:
             "memory_mib_per_hour": {
                 name: _slope([(at, held[name].resident_bytes) for at, held in settled]) for name in names
             },
+            "resident_mib_by_minute": {
+                name: _minute_means([(at, held[name].resident_bytes) for at, held in settled]) for name in names
+            },
             "resident_mib": {
                 name: _ends(settled, name, lambda one: round(one.resident_bytes / 2**20, 1)) for name in names
             },
@@ -85,14 +88,18 @@ def _slope(points: Sequence[tuple[float, float]]) -> dict[str, float]:
 
     Sen, "Estimates of the regression coefficient based on Kendall's tau", JASA 63 (1968).
     """
+    means = _minute_means(points)
+    found = theilslopes(list(means.values()), list(means), alpha=0.95)
+    slopes = {"slope": found.slope, "low": found.low_slope, "high": found.high_slope}
+    return {name: float(one) * 60 for name, one in slopes.items()}
+
+
+def _minute_means(points: Sequence[tuple[float, float]]) -> dict[int, float]:
+    """The mean of each minute that there are points of, in MiB, of points in seconds and bytes."""
     minutes: dict[int, list[float]] = {}
     for at, size in points:
-        minutes.setdefault(int(at // 60), []).append(size)
-    means = [sum(sizes) / len(sizes) for sizes in minutes.values()]
-    found = theilslopes(means, list(minutes), alpha=0.95)
-    per_hour = 60 / 2**20
-    slopes = {"slope": found.slope, "low": found.low_slope, "high": found.high_slope}
-    return {name: float(one) * per_hour for name, one in slopes.items()}
+        minutes.setdefault(int(at // 60), []).append(size / 2**20)
+    return {minute: round(sum(sizes) / len(sizes), 3) for minute, sizes in minutes.items()}
 
 
 def run_soak(server: Server, plan: Soak, progress: Callable[[float], None] = lambda seconds: None) -> Soaked:

@@ -92,6 +92,8 @@ def open_session(artifact: ArtifactFile, placement: Placement) -> OnnxRuntimeSes
     options.intra_op_num_threads = placement.threads
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    # It would keep a plan of its memory for every shape of inputs that it has ever met, some 40 kB each.
+    options.enable_mem_pattern = False
     # Idle threads must not take the core that other streams and the front need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Its softmax makes denormal numbers of masked attention, which cost processors of some makes a hundred times what
