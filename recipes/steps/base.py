@@ -65,8 +65,8 @@ class Step(Protocol):
 class ChecksShape(Protocol):
     """A step that can say before any training whether a checkpoint is large enough for it.
 
-    Steps make a checkpoint smaller or leave it as it is. What comes to a step that another one searched for is not
-    known beforehand, but that it is no larger than what that one was given.
+    Steps make a checkpoint smaller or leave its shape as it is. What a search leaves of it is not known beforehand, and
+    taken to be no larger than what it was given.
     """
 
     def shape_after(self, largest: EncoderShape) -> EncoderShape:
