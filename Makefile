@@ -57,7 +57,7 @@ images: ## Build the images paretoserve:BACKEND and paretoserve:load
 test-images: setup ## Build the images and test them; needs a container engine behind the docker command
 	$(BIN)/pytest -m images -s tests/docker
 
-bench: setup ## Measure again what docs/performance.md says (about 55 minutes; makes an environment for each peer)
+bench: setup ## Measure again what docs/performance.md says (about an hour; makes an environment for each peer)
 	for name in front overhead cores overload kills start sparse peers report; do $(BIN)/python -m benchmarks $$name || exit 1; done
 
 check: setup ## Lint, types, and generated documentation

@@ -68,8 +68,8 @@ def overload(seconds: Seconds = 60.0, out: Out = RESULTS) -> None:
 
 
 @app.command()
-def kills(seconds: Seconds = 60.0, out: Out = RESULTS) -> None:
-    """The worker is killed every five seconds under load."""
+def kills(seconds: Seconds = 245.0, out: Out = RESULTS) -> None:
+    """Processes of workers are killed at random moments under load, 20 times: each start waits longer."""
     from benchmarks.measures.kills import measure_kills
 
     _write(measure_kills(seconds), out)
