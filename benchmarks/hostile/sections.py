@@ -1,5 +1,7 @@
 """What the hostile runs found, as sections of the page of results."""
 
+from collections.abc import Mapping
+
 from benchmarks.harness.results import Result, markdown_table, spread_text
 
 
@@ -31,12 +33,12 @@ def fuzz_section(result: Result) -> str:
 
 def soak_section(result: Result) -> str:
     one = result.summary
-    head = ("Process", "memory, MiB an hour", "95 % interval", "memory", "descriptors", "threads", "children")
+    head = ("Process", "least memory, MiB/h", "mean memory, MiB/h", "memory", "descriptors", "threads", "children")
     rows = [
         (
             name,
-            f"{slope['slope']:+.2f}",
-            f"{slope['low']:+.2f} to {slope['high']:+.2f}",
+            _slope_text(one["least_memory_mib_per_hour"][name]),
+            _slope_text(slope),
             *(
                 " → ".join(f"{value:g}" for value in one[figure][name])
                 for figure in ("resident_mib", "descriptors", "threads", "children")
@@ -49,5 +51,11 @@ def soak_section(result: Result) -> str:
     return (
         f"{one['requests']:,} requests in {result.settings['seconds'] / 60:.0f} minutes, one in seven spoiled, one in "
         f"ten by a client that leaves{kills}; the first {result.settings['settle_s'] / 60:.0f} minutes do not count. "
-        f"Wrong answers: {faults}. The slope is of one-minute means (Theil-Sen).\n\n" + markdown_table(head, rows)
+        f"Wrong answers: {faults}. The slopes (Theil-Sen, 95 % interval) are of the least and of the mean memory of "
+        "each minute: a server gives memory back twice a minute, and the least is what it cannot give back.\n\n"
+        + markdown_table(head, rows)
     )
+
+
+def _slope_text(slope: Mapping[str, float]) -> str:
+    return f"{slope['slope']:+.2f} ({slope['low']:+.2f} to {slope['high']:+.2f})"

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from statistics import fmean
 from typing import Any
 
 import httpx
@@ -20,7 +21,7 @@ from benchmarks.hostile.exchange import Link, fault_of
 from benchmarks.hostile.watch import Holding, Server
 
 ANSWER_S = 30.0
-SAMPLE_S = 5.0
+SAMPLE_S = 1.0
 
 # Shares of requests that are spoiled, and whose client leaves before the answer; the rest is in order.
 SPOILED, LEAVES = 0.15, 0.1
@@ -62,12 +63,10 @@ class Soaked:
             "statuses": dict(sorted(self.statuses.items())),
             "faults": dict(self.faults),
             "kills": self.kills,
-            "memory_mib_per_hour": {
-                name: _slope([(at, held[name].resident_bytes) for at, held in settled]) for name in names
-            },
-            "resident_mib_by_minute": {
-                name: _minute_means([(at, held[name].resident_bytes) for at, held in settled]) for name in names
-            },
+            "memory_mib_per_hour": {name: _slope(_by_minute(settled, name, fmean)) for name in names},
+            "least_memory_mib_per_hour": {name: _slope(_by_minute(settled, name, min)) for name in names},
+            "resident_mib_by_minute": {name: _by_minute(settled, name, fmean) for name in names},
+            "least_resident_mib_by_minute": {name: _by_minute(settled, name, min) for name in names},
             "resident_mib": {
                 name: _ends(settled, name, lambda one: round(one.resident_bytes / 2**20, 1)) for name in names
             },
@@ -83,23 +82,25 @@ def _ends(
     return [of(samples[0][1][name]), of(samples[-1][1][name])]
 
 
-def _slope(points: Sequence[tuple[float, float]]) -> dict[str, float]:
-    """MiB an hour by Theil and Sen, which single peaks do not move, with its interval of 95 %, of one-minute means.
+def _slope(minutes: Mapping[int, float]) -> dict[str, float]:
+    """MiB an hour by Theil and Sen, which single peaks do not move, with its interval of 95 %, of a value per minute.
 
     Sen, "Estimates of the regression coefficient based on Kendall's tau", JASA 63 (1968).
     """
-    means = _minute_means(points)
-    found = theilslopes(list(means.values()), list(means), alpha=0.95)
+    found = theilslopes(list(minutes.values()), list(minutes), alpha=0.95)
     slopes = {"slope": found.slope, "low": found.low_slope, "high": found.high_slope}
     return {name: float(one) * 60 for name, one in slopes.items()}
 
 
-def _minute_means(points: Sequence[tuple[float, float]]) -> dict[int, float]:
-    """The mean of each minute that there are points of, in MiB, of points in seconds and bytes."""
+def _by_minute(
+    samples: Sequence[tuple[float, Mapping[str, Holding]]], name: str, of: Callable[[Sequence[float]], float]
+) -> dict[int, float]:
+    """Resident memory of each minute in MiB. Memory is given back to the system twice a minute, so the least of a
+    minute is what the process cannot give back, which is what a leak adds to."""
     minutes: dict[int, list[float]] = {}
-    for at, size in points:
-        minutes.setdefault(int(at // 60), []).append(size / 2**20)
-    return {minute: round(sum(sizes) / len(sizes), 3) for minute, sizes in minutes.items()}
+    for at, held in samples:
+        minutes.setdefault(int(at // 60), []).append(held[name].resident_bytes / 2**20)
+    return {minute: round(of(sizes), 3) for minute, sizes in minutes.items()}
 
 
 def run_soak(server: Server, plan: Soak, progress: Callable[[float], None] = lambda seconds: None) -> Soaked:

@@ -30,6 +30,16 @@ def test_the_slope_is_of_what_comes_after_the_start(mib_per_minute: float) -> No
     assert {type(one) for one in slope.values()} == {float}, "a result is written as JSON"
 
 
+def test_memory_that_is_given_back_twice_a_minute_does_not_hide_a_leak_of_a_few_kib_a_minute() -> None:
+    sawtooth = Soaked()
+    for at in range(0, 3600, 1):
+        held = 100 + 8 * (at * 7919 % 97) / 97 * (at % 30) / 30 + 0.05 * at / 60
+        sawtooth.samples.append((float(at), {"front": Holding(int(held * MIB), 20, 3, 1)}))
+    slope = sawtooth.figures(settle_s=600)["least_memory_mib_per_hour"]["front"]
+    assert slope["slope"] == pytest.approx(3.0, abs=0.2)
+    assert slope["high"] - slope["low"] < 0.5
+
+
 def server_of(running: Front) -> Server:
     return Server(str(running.http.base_url).rstrip("/"), running.process.pid)
 
