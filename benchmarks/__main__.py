@@ -9,7 +9,7 @@ import typer
 
 from benchmarks.harness.places import RESULTS, VARIANTS, WRITE_UPS
 from benchmarks.harness.results import Result, write_result
-from loadtest.errors import LoadTestError
+from loadtest.results.errors import LoadTestError
 from model_store.errors import ParetoServeError
 from paretoserve.terminal.progress import console, errors
 

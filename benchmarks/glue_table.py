@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.harness.places import WRITE_UPS
 from benchmarks.harness.results import Result, markdown_table, spread_text
 from benchmarks.marked import NOTHING, filled, read_result, where
-from loadtest.wording import MISSING, number
+from loadtest.report.wording import MISSING, number
 from model_store.matthews import MATTHEWS
 
 RTE_HEAD = ("Variant", "accuracy, %", "against `dense`, points", "weights of the layers", "MACs per token")

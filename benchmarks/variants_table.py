@@ -9,7 +9,7 @@ import msgspec
 from benchmarks.harness.places import VARIANTS
 from benchmarks.harness.results import Result, markdown_table, spread_text
 from benchmarks.marked import NOTHING, filled, where
-from loadtest.wording import MISSING
+from loadtest.report.wording import MISSING
 
 HEAD = ("Candidate", "accuracy, %", "lost, points", "MB", "weights not zero", "times dense", "times the baseline")
 

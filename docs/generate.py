@@ -14,8 +14,9 @@ from typing import Any
 
 import typer
 
-from loadtest.comparison import REPORT_FILE, read_report
-from loadtest.summary import summary_table, verdict
+from loadtest.report.summary import summary_table, verdict
+from loadtest.results.comparison import REPORT_FILE
+from loadtest.results.reading import read_report
 from model_store import errors
 from paretoserve.cli import app
 from paretoserve.terminal.progress import console

@@ -8,11 +8,11 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from loadtest.errors import LoadTestError
-from loadtest.levels import LevelResult
-from loadtest.probe import check_endpoint
-from loadtest.progress import CampaignEvent, LevelDone, decode_event
-from loadtest.settings import Campaign, encode_campaign, read_bodies
+from loadtest.generator.events import CampaignEvent, LevelDone, decode_event
+from loadtest.generator.probe import check_endpoint
+from loadtest.plan.settings import Campaign, encode_campaign, read_bodies
+from loadtest.results.errors import LoadTestError
+from loadtest.results.levels import LevelResult
 
 __all__ = ["Campaign", "CampaignEvent", "run_campaign"]
 
@@ -39,12 +39,12 @@ def run_campaign(
     (out_dir / REQUESTS_FILE).unlink(missing_ok=True)
     settings = out_dir / _SETTINGS_FILE
     settings.write_bytes(encode_campaign(campaign))
-    results: dict[int, LevelResult] = {}
+    results: dict[float, LevelResult] = {}
     with closing(_locust_events(campaign, out_dir)) as events:
         for event in events:
             on_event(event)
             if isinstance(event, LevelDone):
-                results[event.result.users] = event.result
+                results[event.result.at] = event.result
     return tuple(results.values())
 
 

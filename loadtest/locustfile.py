@@ -11,10 +11,10 @@ from typing import Any
 
 from locust import events
 
-from loadtest.recorder import Recorder
-from loadtest.settings import decode_campaign, read_bodies
-from loadtest.shape import Outputs, Staircase
-from loadtest.users import ThinkingUser, Workload, record, shuffled_forever
+from loadtest.generator.recorder import Recorder
+from loadtest.generator.shape import Outputs, Staircase
+from loadtest.generator.users import ThinkingUser, Workload, record, shuffled_forever
+from loadtest.plan.settings import decode_campaign, read_bodies
 
 
 def add_arguments(parser: Any) -> None:

@@ -6,7 +6,7 @@ import sys
 import typer
 from rich.markup import escape
 
-from loadtest.errors import LoadTestError
+from loadtest.results.errors import LoadTestError
 from model_store.errors import ParetoServeError
 from paretoserve.commands.build import build
 from paretoserve.commands.compare import compare

@@ -48,6 +48,11 @@ class OnnxRuntimeSession:
             raise BackendError(f"ONNX Runtime failed on a batch: {exc}") from exc
         return logits.astype(np.float32, copy=False)  # type: ignore[no-any-return]
 
+    @property
+    def options(self) -> ort.SessionOptions:
+        """What the engine was opened with."""
+        return self._session.get_session_options()
+
     def close(self) -> None:
         del self._session
 
@@ -92,7 +97,8 @@ def open_session(artifact: ArtifactFile, placement: Placement) -> OnnxRuntimeSes
     options.intra_op_num_threads = placement.threads
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    # It would keep a plan of its memory for every shape of inputs that it has ever met, some 40 kB each.
+    # It would keep a plan of its memory for every shape of inputs that it has ever met, so memory would never stop
+    # growing.
     options.enable_mem_pattern = False
     # Idle threads must not take the core that other streams and the front need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -13,11 +13,11 @@ from handlers.backends.catalogue import artifact_name
 from handlers.tasks.base import AnyTask
 from handlers.tasks.catalogue import open_task
 from loadtest.campaign import Campaign, CampaignEvent, run_campaign
-from loadtest.comparison import CandidateReport, Quality, Report
-from loadtest.levels import LevelResult
-from loadtest.progress import LevelDone, LevelStarted, LevelTicked
-from loadtest.report import write_report
-from loadtest.threshold import throttling_threshold
+from loadtest.generator.events import LevelDone, LevelStarted, LevelTicked
+from loadtest.report.page import write_report
+from loadtest.results.comparison import CandidateReport, Quality, Report, Run
+from loadtest.results.levels import LevelResult
+from loadtest.statistics.threshold import throttling_threshold
 from model_store.rows import Split
 from paretoserve.campaigns.quality import PATH, served_quality, with_difference, write_bodies
 from paretoserve.candidates.candidate import Candidate
@@ -48,7 +48,7 @@ class Load:
     """Discarded at the start of a level."""
     exact_levels: bool = False
     """Visit these levels and no others, instead of searching for the threshold from them on."""
-    max_visits: int = 16
+    max_visits: int = 20
     """The search ends after so many visits to levels."""
 
     def campaign(self, url: str, bodies: Path, path: str, **more: Any) -> Campaign:
@@ -153,6 +153,12 @@ def run_with_progress(campaign: Campaign, out_dir: Path, title: str) -> tuple[Le
         return run_campaign(campaign, out_dir, _Ticker(report))
 
 
+def one_run(levels: tuple[LevelResult, ...]) -> Run:
+    """The only run of a candidate."""
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    return Run(0, 0, started, levels, throttling_threshold(levels) if any(one.is_sound for one in levels) else None)
+
+
 class _Ticker:
     """Turns the events of a campaign into progress; a level is done in proportion to its time."""
 
@@ -168,7 +174,7 @@ class _Ticker:
                 self._report(f"{event.users} users", event.index / self._planned)
             case LevelTicked():
                 within = min(1.0, event.elapsed_s / event.max_dwell_s)
-                figures = f"{event.users} users, {event.ok_per_s:.0f}/s, {event.rejected_share:.1%} rejected"
+                figures = f"{event.users} users, {event.ok_per_s:.0f}/s, {event.unserved_share:.1%} unserved"
                 self._report(figures, (event.index + within) / self._planned)
             case LevelDone():
                 self._report(f"{event.result.users} users done", (event.index + 1) / self._planned)
@@ -184,8 +190,7 @@ def _candidate_report(
         name=candidate.name,
         variant=candidate.manifest.variant,
         backend=candidate.backend,
-        levels=levels,
-        threshold=throttling_threshold(levels),
+        runs=(one_run(levels),),
         quality=with_difference(quality, artifact.quality if artifact else None),
         size_bytes=artifact.bytes if artifact else None,
         parameters=candidate.manifest.parameters,

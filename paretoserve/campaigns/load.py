@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from handlers.tasks.payload import input_of
-from loadtest.comparison import CandidateReport, Report
-from loadtest.report import write_report
-from loadtest.threshold import throttling_threshold
-from paretoserve.campaigns.compare import Load, run_with_progress
+from loadtest.report.page import write_report
+from loadtest.results.comparison import CandidateReport, Report
+from paretoserve.campaigns.compare import Load, one_run, run_with_progress
 from paretoserve.campaigns.quality import PATH, write_bodies
 from paretoserve.hosts.machine import describe_machine, describe_versions
 from recipes.data.rows import Columns, read_texts
@@ -37,7 +36,7 @@ def load_endpoint(endpoint: Endpoint, load: Load, data: str, columns: Columns, o
     results = run_with_progress(campaign, out, f"Loading {endpoint.url}")
     name = endpoint.variant or "endpoint"
     report = Report(
-        candidates=(CandidateReport(name, name, "", results, throttling_threshold(results)),),
+        candidates=(CandidateReport(name, name, "", (one_run(results),)),),
         think_time_s=load.think_time_s,
         conditions={
             "Endpoint": f"{endpoint.url}{endpoint.path}",

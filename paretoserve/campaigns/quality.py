@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from handlers.tasks.base import AnyTask
-from loadtest.comparison import Difference, Quality
+from loadtest.results.comparison import Difference, Quality
 from model_store.errors import ParetoServeError
 from model_store.manifest import Quality as BuiltQuality
 from model_store.rows import Split

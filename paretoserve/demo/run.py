@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from handlers.tasks.text_classification import TextClassification
-from loadtest.comparison import Report
+from loadtest.results.comparison import Report
 from paretoserve.builds.build import BuildRequest, build_variant
 from paretoserve.campaigns.compare import Comparison, Levels, Load, compare
 from paretoserve.candidates.candidate import parse_candidate

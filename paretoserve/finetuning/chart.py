@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from loadtest.chart_style import MUTED, chart_style, colour_of, to_svg
+from loadtest.report.chart_style import MUTED, chart_style, colour_of, to_svg
 from recipes.finetuning.record import Training
 
 CHART_FILE = "training.svg"

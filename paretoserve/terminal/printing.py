@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from paretoserve.terminal.progress import console
 
 if TYPE_CHECKING:
-    from loadtest.comparison import Report
+    from loadtest.results.comparison import Report
 
 
 def print_report(report: "Report", folder: Path) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 import msgspec
 from rich.table import Table
 
-from loadtest.comparison import Difference, Quality, Report
-from loadtest.summary import summary_table, verdict
-from loadtest.summary import variants_table as compared_variants
-from loadtest.wording import MISSING, difference_texts, interval_text, number, whole
+from loadtest.report.summary import summary_table, verdict
+from loadtest.report.summary import variants_table as compared_variants
+from loadtest.report.wording import MISSING, difference_texts, interval_text, number, whole
+from loadtest.results.comparison import Difference, Quality, Report
 from model_store.manifest import Artifact, Manifest, read_manifest
 from paretoserve.terminal.rich_tables import new_table
 

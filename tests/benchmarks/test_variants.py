@@ -8,7 +8,7 @@ import pytest
 from benchmarks.harness.results import make_result, write_result
 from benchmarks.measures.variants import Contestant, contestants_of, summarized
 from benchmarks.variants_table import render
-from loadtest.wording import MISSING
+from loadtest.report.wording import MISSING
 from model_store.errors import StoreError
 from model_store.manifest import Artifact, Manifest, Quality, Technique, write_manifest
 

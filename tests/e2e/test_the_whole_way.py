@@ -54,7 +54,7 @@ def test_build_then_compare_gives_a_report_that_a_person_can_open(tmp_path: Path
     page = (out / "report.html").read_text()
     assert all(name in page for name in ("dense@onnxruntime", "int8@openvino"))
     assert not re.search(r"""(?:src|href)\s*=\s*["'](?:https?:)?//""", page), "the page loads nothing from a network"
-    for chart in ("response-time", "rejected-share", "throughput"):
+    for chart in ("response-time", "unserved-share", "throughput"):
         assert list((out / "charts").glob(f"{chart}*.svg")), chart
         assert list((out / "charts").glob(f"{chart}*.png")), chart
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loadtest.crossing import Slice, Visit
+from loadtest.results.visits import Slice, Visit
 
 # Of a service time, by its mean.
 VARIATION = 0.2
@@ -70,6 +70,6 @@ def visit(queue: Queue, users: int, seconds: float, random: np.random.Generator,
 def true_crossing(queue: Queue, around: range, share: float = 0.01, seconds: float = 3000.0) -> float:
     """Where the unserved share crosses `share`, from very long levels; it must lie in `around`."""
     levels = [visit(queue, users, seconds, np.random.default_rng(users)) for users in around]
-    shares = [sum(one.unserved for one in level.slices) / sum(one.attempts for one in level.slices) for level in levels]
+    shares = [sum(one.bad for one in level.slices) / sum(one.attempts for one in level.slices) for level in levels]
     odds = [np.log(max(share, 1e-9) / (1 - share)) for share in shares]
     return float(np.interp(np.log(share / (1 - share)), odds, list(around)))

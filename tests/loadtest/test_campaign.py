@@ -10,11 +10,13 @@ import psutil
 import pytest
 
 from loadtest.campaign import REQUESTS_FILE, run_campaign
-from loadtest.errors import LoadTestError
-from loadtest.levels import LITTLE_TOLERANCE, LevelResult, little_error
-from loadtest.progress import CampaignEvent, LevelDone, LevelStarted, LevelTicked
-from loadtest.records import LoggedRow, read_rows
-from loadtest.settings import Campaign
+from loadtest.generator.events import CampaignEvent, LevelDone, LevelStarted, LevelTicked
+from loadtest.plan.settings import Campaign
+from loadtest.results.errors import LoadTestError
+from loadtest.results.levels import LevelResult
+from loadtest.results.request_log import LoggedRow, read_rows
+from loadtest.statistics.gates import MOST_LITTLE_ERROR
+from loadtest.statistics.levels import little_error
 from tests.loadtest.mock_server import Answer, MockEndpoint, served
 
 SERVICE_MS = 20.0
@@ -69,14 +71,15 @@ def test_single_user_waits_the_service_time_and_is_never_rejected(run: Run) -> N
     assert alone.rejected == alone.failed == alone.timeout == 0
     assert alone.p50_ms is not None
     assert alone.p50_ms >= SERVICE_MS - 1
-    assert (alone.queue_ms, alone.tokenize_ms, alone.infer_ms) == pytest.approx((0.5, 0.25, SERVICE_MS))
+    stated = [alone.phases_ms[name] for name in ("queue", "tokenize", "infer")]
+    assert stated == pytest.approx([0.5, 0.25, SERVICE_MS])
 
 
 def test_gate_rejects_and_rejections_are_no_response_times(run: Run) -> None:
     crowded = run.levels[1]
     assert crowded.rejected > 0
     assert crowded.failed == 0
-    answered = [r.request.response_ms for r in run.rows if r.users == 8 and r.measured and r.request.outcome == "ok"]
+    answered = [r.request.response_ms for r in run.rows if r.at == 8 and r.measured and r.request.outcome == "ok"]
     assert len(answered) == crowded.ok
     assert min(answered) >= SERVICE_MS - 1  # the event loop's timers count whole milliseconds
 
@@ -87,11 +90,11 @@ def test_throughput_stays_under_what_the_gate_lets_through(run: Run) -> None:
 
 def test_littles_law_holds_and_lost_records_break_it(run: Run) -> None:
     level = run.levels[1]
-    rows = [r.request for r in run.rows if r.measured and r.users == 8]
+    rows = [r.request for r in run.rows if r.measured and r.at == 8]
     assert little_error(8, level.duration_s, rows) == pytest.approx(level.little_error, abs=1e-4)
     # The window is short: at its two ends as many as eight cycles are cut.
-    assert level.little_error < 2 * LITTLE_TOLERANCE
-    assert little_error(8, level.duration_s, rows[: len(rows) * 7 // 10]) > 2 * LITTLE_TOLERANCE
+    assert level.little_error < 2 * MOST_LITTLE_ERROR
+    assert little_error(8, level.duration_s, rows[: len(rows) * 7 // 10]) > 2 * MOST_LITTLE_ERROR
 
 
 def test_every_request_of_the_endpoint_is_in_the_log_or_was_on_its_way_at_the_end(run: Run) -> None:
@@ -99,8 +102,8 @@ def test_every_request_of_the_endpoint_is_in_the_log_or_was_on_its_way_at_the_en
     last_users = run.levels[-1].users
     sent = len(run.endpoint.bodies) - probe
     assert len(run.rows) <= sent <= len(run.rows) + 10 * last_users
-    assert {r.level for r in run.rows} == {0, 1, 2}
-    measured = [sum(r.measured for r in run.rows if r.level == place) for place in range(3)]
+    assert {r.visit for r in run.rows} == {0, 1, 2}
+    measured = [sum(r.measured for r in run.rows if r.visit == place) for place in range(3)]
     assert measured == [level.attempts for level in run.levels]
 
 
@@ -139,7 +142,7 @@ def test_caller_hears_of_start_progress_and_end_of_each_level(run: Run) -> None:
     assert tuple(event.result for event in run.events if isinstance(event, LevelDone)) == run.levels
     ticks = [event for event in run.events if isinstance(event, LevelTicked) and event.users == 64]
     assert ticks[-1].attempts > 0
-    assert ticks[-1].rejected_share > 0.5
+    assert ticks[-1].unserved_share > 0.5
 
 
 @pytest.fixture
@@ -181,6 +184,6 @@ def test_campaign_against_nothing_starts_no_generator(tmp_path: Path) -> None:
 
 def test_importing_the_package_leaves_sockets_and_threads_alone() -> None:
     # Locust patches the standard library at import; only the generator's process may do so.
-    modules = "campaign", "report", "summary", "analysis"
+    modules = "campaign", "report.page", "statistics.search"
     code = f"import {', '.join(f'loadtest.{name}' for name in modules)}, sys; print('gevent' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout == b"False\n"

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from loadtest.comparison import Quality
-from loadtest.wording import MISSING, interval_text, whole
+from loadtest.report.wording import MISSING, interval_text, whole
+from loadtest.results.comparison import Quality
 from model_store.errors import StoreError
 from model_store.manifest import read_manifest
 from paretoserve.builds.against_dense import DENSE

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from handlers.backends.base import ArtifactFile, Placement
+from handlers.backends.onnxruntime import OnnxRuntimeSession, open_session
 from model_store.manifest import read_manifest
 from tests.conftest import BuiltOnce
 from tests.handlers.variants import shared_tiny
@@ -36,3 +38,11 @@ def test_it_keeps_no_record_of_its_use_for_its_makers(built_once: BuiltOnce, tmp
         check=True,
     )
     assert [*home.iterdir(), *temporary.iterdir()] == []
+
+
+def test_it_keeps_nothing_for_each_shape_of_inputs_that_it_meets(built_once: BuiltOnce) -> None:
+    folder = shared_tiny(built_once, "dense", "onnxruntime")
+    artifact = folder / read_manifest(folder).artifacts["onnxruntime"].file
+    session = open_session(ArtifactFile(artifact, "fp32"), Placement())
+    assert isinstance(session, OnnxRuntimeSession)
+    assert not session.options.enable_mem_pattern

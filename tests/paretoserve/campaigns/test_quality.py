@@ -4,7 +4,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from loadtest.comparison import Quality
+from loadtest.results.comparison import Quality
 from model_store.manifest import Difference
 from model_store.manifest import Quality as BuiltQuality
 from paretoserve.campaigns.quality import request_body, with_difference, write_bodies

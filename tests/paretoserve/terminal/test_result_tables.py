@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from loadtest.comparison import Difference as Against
+from loadtest.results.comparison import Difference as Against
 from model_store.manifest import Difference, read_manifest, write_manifest
 from paretoserve.terminal.result_tables import further_table, report_tables, sizes_table, variants_table
 from tests.handlers.variants import copy_of

@@ -1,0 +1,114 @@
+"""One level: what a number of users, or an arrival rate, got."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from loadtest.results.visits import Slice, Visit
+
+
+class Window(NamedTuple):
+    """The measured part of a visit, in seconds since the campaign began."""
+
+    t_start_s: float
+    t_end_s: float
+
+    @property
+    def duration_s(self) -> float:
+        return self.t_end_s - self.t_start_s
+
+
+@dataclass(frozen=True, slots=True)
+class VisitWindow:
+    """What the generator knows of a visit when it ends; the rest is in the rows of the requests."""
+
+    at: float
+    """Users, or requests per second."""
+    window: Window
+    in_flight: int
+    """Requests without an answer when the window closed; they are counted in no level's percentiles."""
+    generator_cpu_share: float
+    """Processor time of the generator per second, as a share of one core."""
+    loop_lag_p99_ms: float = 0.0
+    """How much later than asked the generator's loop wakes up; the 99th percentile."""
+    unsteady: str = ""
+    """Why the level was not steady when its time was up; empty where it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class LevelResult:
+    """What one number of users, or one arrival rate, got in all its visits that can be believed.
+
+    Where no visit can, `doubts` says why, and the figures are of all visits; they are shown and never used. Percentiles
+    are of the ok answers alone, and None where too few were measured. Times count from when a request was due.
+    """
+
+    at: float
+    """Users, or requests per second, as the level was asked for."""
+    duration_s: float
+    attempts: int
+    ok: int
+    rejected: int
+    failed: int
+    timeout: int
+    censored: int
+    """Requests still in flight when a window closed."""
+    late: int
+    """Answered ok, but later than the objective allows; 0 where there is none."""
+    offered_per_s: float
+    ok_per_s: float
+    mean_ms: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    think_ms: float | None
+    """Mean of the pauses drawn; None in the open loop."""
+    generator_cpu_share: float
+    send_lag_p99_ms: float
+    """How much later than due requests were sent."""
+    loop_lag_p99_ms: float
+    little_error: float
+    """|N - X (R + Z)| / N over all attempts (Little's law); 0 in the open loop, where it says nothing."""
+    phases_ms: dict[str, float] = field(default_factory=dict)
+    """Mean time of an ok answer in each of `PHASES`; empty where the server does not state it."""
+    slices: tuple[Slice, ...] = ()
+    """Attempts and unserved, second by second."""
+    late_slices: tuple[Slice, ...] = ()
+    """Attempts, and those late or unserved, second by second; empty without an objective."""
+    windows: tuple[Window, ...] = ()
+    """Of all visits that the figures are of."""
+    doubts: tuple[str, ...] = ()
+    """Why the level cannot be believed, one sentence each; empty where it can."""
+    doubtful_visits: int = 0
+    """Visits that failed a gate and are not in the figures."""
+
+    @property
+    def users(self) -> int:
+        """Of a level of the closed loop."""
+        return round(self.at)
+
+    @property
+    def visits(self) -> int:
+        return max(1, len(self.windows))
+
+    @property
+    def is_sound(self) -> bool:
+        return not self.doubts
+
+    @property
+    def unserved(self) -> int:
+        """Everything that was not answered ok."""
+        return self.attempts - self.ok
+
+    @property
+    def unserved_share(self) -> float:
+        return self.unserved / self.attempts if self.attempts else 0.0
+
+    @property
+    def visit(self) -> Visit:
+        """What it says of the threshold. A level that was kept without its seconds is taken as a single one."""
+        return Visit(self.at, self.slices or (Slice(self.attempts, self.unserved),))
+
+
+def level_at(levels: tuple[LevelResult, ...], at: float | None) -> LevelResult | None:
+    """The level with this number of users, or this rate."""
+    return next((level for level in levels if level.at == at), None)

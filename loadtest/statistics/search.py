@@ -1,0 +1,99 @@
+"""Which number of users comes next, on the way to the number from which requests are not served."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from loadtest.plan.settings import Campaign
+from loadtest.results.levels import LevelResult
+from loadtest.statistics.crossing import Crossing, around, crossing_of
+
+# Two levels this close need no other between them.
+ADJACENT = 1.1
+
+# A single burst can make a level look bad, and its absence good: the two around the crossing are seen again.
+LEAST_VISITS = 2
+
+# Of the way from the highest good level to the lowest bad one, on a logarithmic scale: how near to either the next is.
+_NEAREST = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Begin with the levels of `start`, in rising order; end when the crossing of `share` is known to `precision`.
+
+    That is half of the interval's width, as a part of the crossing. `max_visits` end the search in any case, and
+    `max_users` are never exceeded.
+    """
+
+    start: tuple[int, ...]
+    share: float
+    precision: float
+    max_users: int
+    max_visits: int
+
+
+def next_level(campaign: Campaign, done: Sequence[LevelResult]) -> int | None:
+    """Users of the next visit, or None when the campaign is over. `done` are the levels so far, by their first visit.
+
+    Exact levels are visited in their order until one leaves more than `stop_share` of its attempts unserved. Others
+    are where a search begins, and their highest is where it ends; `auto` begins at `first_users`.
+    """
+    if campaign.exact_levels and campaign.levels != "auto":
+        if done and done[-1].unserved_share > campaign.stop_share:
+            return None
+        return campaign.levels[len(done)] if len(done) < len(campaign.levels) else None
+    search = Search(
+        start=(campaign.first_users,) if campaign.levels == "auto" else campaign.levels,
+        share=campaign.reject_threshold,
+        precision=campaign.precision,
+        max_users=campaign.max_users if campaign.levels == "auto" else max(campaign.levels),
+        max_visits=campaign.max_visits,
+    )
+    return next_users(search, done)
+
+
+def next_users(search: Search, levels: Sequence[LevelResult]) -> int | None:
+    """The users of the next visit; None when the crossing is known, or cannot be known better."""
+    if sum(level.visits for level in levels) >= search.max_visits:
+        return None
+    bad = [level.users for level in levels if level.unserved_share > search.share]
+    good = [level.users for level in levels if level.users < min(bad, default=level.users + 1)]
+    if not bad:
+        return _upwards(search, good)
+    if not good:
+        return min(bad) // 2 or None
+    crossing = crossing_of([level.visit for level in levels], search.share)
+    low, high = around((level.at for level in levels), crossing.at)
+    if low is None or high is None:
+        low, high = max(good), min(bad)
+    if not is_adjacent(low, high):
+        return _between(crossing, low, high)
+    ends = [level for level in levels if level.at in (low, high)]
+    if is_known(crossing, search.precision) and all(level.visits >= LEAST_VISITS for level in ends):
+        return None
+    return min(ends, key=lambda level: level.duration_s).users
+
+
+def is_adjacent(low: float, high: float) -> bool:
+    return high - low <= 1 or high / low <= ADJACENT
+
+
+def is_known(crossing: Crossing, precision: float) -> bool:
+    low, high = crossing.interval
+    return low is not None and high is not None and high - low <= 2 * precision * crossing.at
+
+
+def _upwards(search: Search, good: Sequence[int]) -> int | None:
+    """The next of the levels to begin with, then twice as many each time."""
+    highest = max(good, default=0)
+    above = [users for users in search.start if users > highest]
+    if above:
+        return min(above)
+    return min(2 * highest, search.max_users) if highest < search.max_users else None
+
+
+def _between(crossing: Crossing, low: float, high: float) -> int:
+    """Where the crossing seems to be, but not too near to either end."""
+    ratio = high / low
+    inside: float = min(max(crossing.at, low * ratio**_NEAREST), high / ratio**_NEAREST)
+    return min(max(round(inside), round(low) + 1), round(high) - 1)

@@ -1,0 +1,44 @@
+"""The estimate of a crossing and its interval."""
+
+import pytest
+
+from loadtest.results.visits import Slice, Visit
+from loadtest.statistics.crossing import USUAL_DISPERSION, crossing_of
+
+
+def even(users: int, attempts: int, unserved: int, seconds: int = 10) -> Visit:
+    return Visit(users, (Slice(attempts, unserved),) * seconds)
+
+
+def test_it_lies_where_the_logistic_curve_through_two_levels_has_the_share() -> None:
+    # Odds of 1 in 99 are half way, in logarithms, between 1 in 999 and 1 in 9.9.
+    found = crossing_of([even(36, 1000, 1), even(44, 1090, 100)], 0.01)
+    assert found.at == pytest.approx((36 * 44) ** 0.5, rel=0.01)
+
+
+def test_visits_to_the_same_level_are_pooled() -> None:
+    once = crossing_of([even(36, 1000, 4), even(40, 1000, 30, seconds=20)], 0.01)
+    twice = crossing_of([even(40, 1000, 30), even(36, 1000, 4), even(40, 1000, 30)], 0.01)
+    assert once == twice
+
+
+def test_bursts_widen_the_interval() -> None:
+    steady = [even(36, 100, 1, seconds=40), even(40, 100, 5, seconds=40)]
+    bursts = [
+        Visit(36, (*(Slice(100, 0),) * 39, Slice(100, 40))),
+        Visit(40, (*(Slice(100, 0),) * 36, *(Slice(100, 50),) * 4)),
+    ]
+    one, other = crossing_of(steady, 0.01), crossing_of(bursts, 0.01)
+    assert one.dispersion < USUAL_DISPERSION < other.dispersion
+    (low, high), (lower, higher) = one.interval, other.interval
+    assert low is not None
+    assert high is not None
+    assert lower is None or lower < low
+    assert higher is None or high < higher
+
+
+def test_levels_far_from_it_do_not_bend_the_curve() -> None:
+    near = [even(36, 1000, 4), even(40, 1000, 30)]
+    # Ever more users add ever less to the share that is rejected, as it cannot exceed one.
+    far = [even(80, 1000, 480), even(160, 1000, 740)]
+    assert crossing_of([*near, *far], 0.01).at == pytest.approx(crossing_of(near, 0.01).at, rel=0.005)

@@ -1,0 +1,158 @@
+"""The search for a threshold, on queues whose threshold is known."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from loadtest.plan.settings import Campaign
+from loadtest.results.levels import LevelResult, Window
+from loadtest.results.threshold import Threshold
+from loadtest.results.visits import Slice, Visit
+from loadtest.statistics.crossing import crossing_of
+from loadtest.statistics.search import Search, is_adjacent, next_level, next_users
+from loadtest.statistics.threshold import throttling_threshold
+from tests.loadtest.examples import level
+from tests.loadtest.simulation import Queue, true_crossing, visit
+
+START = (4, 8, 16, 32, 64)
+VISIT_S = 6
+
+# Of queues with a gate of 0.1 s and users who think for 0.1 s, by the service time in seconds: from levels of 3000 s.
+TRUTH = {0.003: 60.1, 0.006: 28.6, 0.016: 9.75}
+AROUND = {0.003: range(57, 65), 0.006: range(27, 31), 0.016: range(8, 12)}
+
+
+CAMPAIGN = Campaign("http://127.0.0.1:1", Path("bodies"))
+
+
+def search_from(start: tuple[int, ...], **changes: Any) -> Search:
+    """The search of a campaign without any settings of its own, but for these."""
+    usual = Search(start, CAMPAIGN.reject_threshold, CAMPAIGN.precision, CAMPAIGN.max_users, CAMPAIGN.max_visits)
+    return replace(usual, **changes)
+
+
+def pooled(before: LevelResult | None, one: Visit) -> LevelResult:
+    """The level with what another visit found."""
+    slices = (*(before.slices if before else ()), *one.slices)
+    attempts, unserved = sum(each.attempts for each in slices), sum(each.bad for each in slices)
+    return level(
+        one.at,
+        attempts=attempts,
+        ok=attempts - unserved,
+        rejected=unserved,
+        duration_s=float(len(slices)),
+        slices=slices,
+        windows=(*(before.windows if before else ()), Window(0.0, 1.0)),
+    )
+
+
+def searched(search: Search, ask: Callable[[int], Visit]) -> list[LevelResult]:
+    """The levels of a search, pooled, in the order of their first visit."""
+    done: dict[int, LevelResult] = {}
+    while (users := next_users(search, list(done.values()))) is not None:
+        done[users] = pooled(done.get(users), ask(users))
+    return list(done.values())
+
+
+def found(service_s: float, seed: int, search: Search) -> Threshold:
+    random = np.random.default_rng(seed)
+    return throttling_threshold(searched(search, lambda users: visit(Queue(service_s), users, VISIT_S, random)))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("service_s", TRUTH)
+def test_the_threshold_of_a_queue_is_found_within_a_twentieth_and_its_interval_has_it(service_s: float) -> None:
+    truth, search = TRUTH[service_s], search_from(START)
+    thresholds = [found(service_s, seed, search) for seed in range(30)]
+    errors = [abs((threshold.at or 0) / truth - 1) for threshold in thresholds]
+    covered = [(one.interval[0] or 0) <= truth <= (one.interval[1] or 1e9) for one in thresholds]
+    assert max(errors) <= 0.05
+    assert sum(covered) >= 27
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("service_s", TRUTH)
+def test_the_thresholds_that_are_known_are_those_of_very_long_levels(service_s: float) -> None:
+    assert true_crossing(Queue(service_s), AROUND[service_s]) == pytest.approx(TRUTH[service_s], rel=0.005)
+
+
+def sharply(limit: int) -> Callable[[int], Visit]:
+    """An endpoint that serves everything up to so many users, and half of it beyond."""
+    return lambda users: Visit(users, (Slice(1000, 500 if users > limit else 0),) * VISIT_S)
+
+
+@pytest.mark.parametrize(("start", "limit"), [(START, 20), ((1,), 5), ((4,), 2), ((4,), 1), ((64,), 13)])
+def test_it_brackets_until_the_two_levels_around_a_cliff_are_adjacent(start: tuple[int, ...], limit: int) -> None:
+    visited = [one.users for one in searched(search_from(start, max_users=128), sharply(limit))]
+    assert any(
+        low in visited and is_adjacent(low, high) for low, high in pairwise(sorted(visited)) if low <= limit < high
+    )
+    assert len(visited) <= 12
+
+
+def test_it_doubles_to_the_most_users_and_halves_down_to_one() -> None:
+    for start, limit, expected in (((3,), 1000, [3, 6, 12, 24, 40]), ((4,), 0, [4, 2, 1])):
+        assert [one.users for one in searched(search_from(start, max_users=40), sharply(limit))] == expected
+
+
+def test_it_ends_after_so_many_visits_whatever_is_known() -> None:
+    random = np.random.default_rng(0)
+    levels = searched(search_from(START, max_visits=6), lambda users: visit(Queue(0.016), users, 1, random))
+    assert sum(one.visits for one in levels) == 6
+
+
+def test_it_goes_on_until_the_interval_is_narrow() -> None:
+    random = np.random.default_rng(0)
+
+    def width(precision: float) -> tuple[float, int]:
+        search = search_from(START, precision=precision, max_visits=200)
+        levels = searched(search, lambda users: visit(Queue(0.016), users, VISIT_S, random))
+        crossing = crossing_of([one.visit for one in levels], search.share)
+        low, high = crossing.interval
+        assert low is not None
+        assert high is not None
+        return (high - low) / crossing.at, sum(one.visits for one in levels)
+
+    (coarse, few), (fine, many) = width(0.1), width(0.03)
+    assert fine <= 0.06 < coarse <= 0.2
+    assert few < many
+
+
+def visited(levels: tuple[int, ...] | Literal["auto"], limit: int, *, exact: bool) -> list[int]:
+    campaign = replace(CAMPAIGN, levels=levels, exact_levels=exact, max_visits=9)
+    done: list[LevelResult] = []
+    while (users := next_level(campaign, done)) is not None:
+        done.append(pooled(None, sharply(limit)(users)))
+    return [one.users for one in done]
+
+
+def test_exact_levels_are_visited_in_their_order_and_no_others() -> None:
+    assert visited((8, 1, 4), 100, exact=True) == [8, 1, 4]
+
+
+def test_exact_levels_end_once_more_than_half_is_rejected() -> None:
+    def half(users: int) -> LevelResult:
+        return level(users, max(0.0, 1 - 4 / users))
+
+    campaign, done = replace(CAMPAIGN, levels=(1, 4, 8, 16, 32), exact_levels=True), list[LevelResult]()
+    while (users := next_level(campaign, done)) is not None:
+        done.append(half(users))
+    assert [one.users for one in done] == [1, 4, 8, 16]
+
+
+def test_levels_that_are_given_are_refined_unless_they_are_to_be_exact() -> None:
+    first, second, third, *_ = visited((8, 32), 20, exact=False)
+    assert (first, second, 8 < third < 32) == (8, 32, True)
+    assert visited("auto", 5, exact=False)[:4] == [1, 2, 4, 8]
+
+
+@pytest.mark.parametrize("outcome", ["failed", "timeout"])
+def test_what_is_not_served_counts_however_it_was_lost(outcome: str) -> None:
+    levels: Sequence[LevelResult] = [level(4), level(8, ok=900, **{outcome: 100})]
+    assert next_users(search_from((4, 8)), levels) in (5, 6, 7)
