@@ -13,7 +13,7 @@ from model_store.rows import Data
 from networks.config import read_shape
 from networks.encoder.shape import EncoderShape
 from recipes.data.tokens import Text, load_tokenizer, token_lengths
-from recipes.data.validation import check_trainable, split_off_validation
+from recipes.data.validation import check_measurable, check_trainable, split_off_validation
 from recipes.export.base import BuiltArtifact
 from recipes.export.catalogue import DEFAULT_BACKENDS, backends_of
 from recipes.export.variant import Exported, ExportInput, export
@@ -80,8 +80,9 @@ def check_rows(recipe: Recipe, data: Data, calibrate_on_evaluation: bool, is_lim
 
     Raises:
         DataError: there is no train split, and the recipe trains or calibrates, or is limited in what `int8` may lose;
-            or nothing can be learnt from that split, and the recipe trains.
+            or nothing can be learnt from that split, and the recipe trains; or the rows to measure on have one label.
     """
+    check_measurable(data.evaluation)
     if data.train is not None:
         if recipe.steps or (recipe.precision == "int8" and is_limited):
             check_trainable(data.train)

@@ -47,6 +47,19 @@ def check_trainable(train: Split) -> None:
         )
 
 
+def check_measurable(evaluation: Split) -> None:
+    """Refuse rows that say nothing about how good a variant is: one that always gives their only label is perfect.
+
+    Raises:
+        DataError: there are several rows, and all have the same label.
+    """
+    if len(evaluation.rows) > 1 and len({row.target for row in evaluation.rows}) < 2:
+        raise DataError(
+            f"All {len(evaluation.rows)} rows of the {evaluation.split} split of {evaluation.dataset!r} have the same "
+            "label, which says nothing about how good a variant is; give rows of two labels at least to measure on."
+        )
+
+
 def _drawn(rows: tuple[Row, ...], count: int, seed: int) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
     """The rows without `count` of them, and those, both in their order."""
     chosen = set(random.Random(seed).sample(range(len(rows)), count))  # noqa: S311  a split needs no secrets

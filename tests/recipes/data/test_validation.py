@@ -2,7 +2,7 @@ import pytest
 
 from model_store.errors import DataError
 from model_store.rows import Row, Split
-from recipes.data.validation import MOST_ROWS, split_off_validation, with_validation_share
+from recipes.data.validation import MOST_ROWS, check_measurable, split_off_validation, with_validation_share
 
 
 def train(count: int) -> Split:
@@ -35,6 +35,14 @@ def test_rows_of_one_label_are_refused() -> None:
     rows = tuple(Row(str(i), None, 1) for i in range(20))
     with pytest.raises(DataError, match="All rows of the train split of 'films' have the same label; give rows"):
         split_off_validation(Split("films", "train", rows), seed=0)
+
+
+def test_rows_of_one_label_measure_nothing_and_a_single_row_is_left_to_who_gives_it() -> None:
+    rows = tuple(Row(str(i), None, 1) for i in range(20))
+    with pytest.raises(DataError, match="All 20 rows of the dev split of 'films' have the same label"):
+        check_measurable(Split("films", "dev", rows))
+    check_measurable(Split("films", "dev", rows[:1]))
+    check_measurable(Split("films", "dev", (*rows, Row("other", None, 0))))
 
 
 def test_more_rows_are_moved_until_there_is_the_share_that_was_asked_for() -> None:
