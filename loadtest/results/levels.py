@@ -80,6 +80,9 @@ class LevelResult:
     """Why the level cannot be believed, one sentence each; empty where it can."""
     doubtful_visits: int = 0
     """Visits that failed a gate and are not in the figures."""
+    only_failures: bool = False
+    """All that is doubted is that requests failed: its times and rates are not used, but its seconds count for the
+    threshold, as a request that fails is not served."""
 
     @property
     def users(self) -> int:
@@ -93,6 +96,11 @@ class LevelResult:
     @property
     def is_sound(self) -> bool:
         return not self.doubts
+
+    @property
+    def counts(self) -> bool:
+        """Whether its seconds may be used for a threshold."""
+        return self.is_sound or self.only_failures
 
     @property
     def unserved(self) -> int:

@@ -25,3 +25,8 @@ def threshold_over(runs: Sequence[Run]) -> Threshold:
     at = float(np.exp(logs.mean()))
     bracket = min(one.bracket[0] or 0 for one in found), max(one.bracket[1] or 0 for one in found)
     return Threshold(at, bracket, f"{at:.0f}", (at * float(np.exp(-half)), at * float(np.exp(half))))
+
+
+def rate_threshold_over(runs: Sequence[Run]) -> Threshold:
+    """The highest rate within the objective, of all runs that have one."""
+    raise NotImplementedError

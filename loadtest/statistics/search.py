@@ -52,6 +52,17 @@ def next_level(campaign: Campaign, done: Sequence[LevelResult]) -> int | None:
     return next_users(search, done)
 
 
+def first_levels(
+    saturation_per_s: float, service_s: float, queue_deadline_s: float | None, think_time_s: float
+) -> tuple[int, ...]:
+    """The levels to begin a search with, in rising order, from what users without think time were answered.
+
+    `service_s` is the response time of a single user. `queue_deadline_s` is how long a request may wait before it is
+    rejected; None where that is not known.
+    """
+    raise NotImplementedError
+
+
 def next_users(search: Search, levels: Sequence[LevelResult]) -> int | None:
     """The users of the next visit; None when the crossing is known, or cannot be known better."""
     if sum(level.visits for level in levels) >= search.max_visits:
