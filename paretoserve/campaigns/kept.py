@@ -22,7 +22,7 @@ from paretoserve.environments.catalogue import engine_version
 from paretoserve.hosts.container import image_id
 from paretoserve.hosts.machine import describe_versions, split_cores
 
-RESULT_FILE = "result.json"
+RESULT_FILE, QUALITY_FILE, PILOT = "result.json", "quality.json", "pilot"
 
 Fingerprint = dict[str, str]
 """What a result depends on: the words for it, and its value or a digest of it."""
@@ -42,8 +42,6 @@ class Facts(msgspec.Struct, frozen=True):
 class KeptRun(msgspec.Struct, frozen=True):
     run: Run
     facts: Facts
-    seconds: float
-    """What it took."""
 
 
 class KeptQuality(msgspec.Struct, frozen=True):
@@ -51,10 +49,10 @@ class KeptQuality(msgspec.Struct, frozen=True):
 
 
 class KeptRate(msgspec.Struct, frozen=True):
-    """The common rate, and whose limit it is half of."""
+    """The common rate, and where it comes from, in words."""
 
     per_s: float
-    candidate: str
+    origin: str
 
 
 class Kept(msgspec.Struct, Generic[Found], frozen=True):
@@ -78,6 +76,13 @@ def kept_in(file: Path, kind: type[Found]) -> Kept[Found] | None:
         return msgspec.json.decode(file.read_bytes(), type=Kept[kind])  # type: ignore[valid-type]
     except (FileNotFoundError, msgspec.DecodeError):
         return None
+
+
+def forget(out_dir: Path) -> None:
+    """Remove all results that are kept in the folder of a comparison."""
+    for pattern in (f"*/block-*/{RESULT_FILE}", f"{PILOT}/*/{RESULT_FILE}", f"*/{QUALITY_FILE}"):
+        for file in out_dir.glob(pattern):
+            file.unlink()
 
 
 def what_changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

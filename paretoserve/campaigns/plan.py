@@ -64,7 +64,7 @@ def planned_seconds(comparison: Comparison, rows: int) -> float:
 
 
 def seconds_left(planned: Sequence[float], taken: Sequence[float]) -> float:
-    """Of runs that were planned to take so long, after those that took so long: the rest, by how far off the plan was."""
+    """What the rest of the planned runs will take, by how far off the plan was for those that are over."""
     rest_s = sum(planned[len(taken) :])
     planned_s = sum(planned[: len(taken)])
     return rest_s * sum(taken) / planned_s if planned_s else rest_s

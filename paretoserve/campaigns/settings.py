@@ -93,6 +93,8 @@ class Comparison:
     max_drop: float = 0.02
     common_rate_per_s: float | None = None
     """Where it is given, as by the report that this one is held against; else a pilot finds it."""
+    restarts: bool = False
+    """Measure everything, also what is kept from before."""
 
     def __post_init__(self) -> None:
         names = [candidate.name for candidate in self.candidates]
@@ -110,3 +112,7 @@ class Comparison:
     def has_canary(self) -> bool:
         """With a single block there is nothing to tell noise between starts of a server from."""
         return self.planned_blocks > 1
+
+    def block_name(self, block: int) -> str:
+        """For people, who count from 1; of a single block there is nothing to tell."""
+        return f"block {block + 1} of {self.planned_blocks}" if self.planned_blocks > 1 else "the only block"
