@@ -4,6 +4,7 @@ What was measured is kept; the same comparison goes on where it was stopped.
 """
 
 import time
+from collections.abc import Callable
 
 from loadtest.report.page import write_report
 from loadtest.results.comparison import REPORT_FILE, Report, Run, save_report
@@ -30,8 +31,10 @@ from paretoserve.terminal.watch import watching
 __all__ = ["Comparison", "Levels", "Load", "compare", "quick", "split_cores"]
 
 
-def compare(comparison: Comparison, plain: bool = False) -> Report:
+def compare(comparison: Comparison, plain: bool = False, check: Callable[[Report], None] | None = None) -> Report:
     """Run the whole comparison, or what is left of it, and write its report; `plain` shows lines on a terminal, too.
+
+    `check` gets a report of conditions alone before anything is measured, and may refuse them.
 
     The report is written after each run. A candidate that cannot be measured is in it with the reason. Ctrl-C leaves
     the report of what is there, and goes on as KeyboardInterrupt.
@@ -45,6 +48,8 @@ def compare(comparison: Comparison, plain: bool = False) -> Report:
     columns = tuple(map(comparison.block_name, range(comparison.planned_blocks)))
     with watching(comparison.title, columns, plain) as watch:
         course = begun(comparison, watch)
+        if check:
+            check(course.report())
         try:
             _run_blocks(course)
         finally:

@@ -9,13 +9,15 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.stats import t as student_t
 
-from loadtest.results.comparison import CandidateReport, Report
+from loadtest.results.comparison import REPORT_FILE, CandidateReport, Report
 from loadtest.results.errors import LoadTestError
+from loadtest.results.reading import read_report
 from loadtest.statistics.accuracy import quality_difference
 from loadtest.statistics.repeats import threshold_over
 
@@ -25,6 +27,7 @@ Interval = tuple[float | None, float | None]
 EXIT_CODES: dict[Outcome, int] = {"holds": 0, "fails": 3, "undecided": 4}
 
 _SPELLING = re.compile(r"(threshold|p95|quality)\s*([<>])\s*([+-]?\d+(?:\.\d+)?)(x?)")
+_DIGEST = re.compile(r" \([0-9a-f]{12}\)")
 _WORSE = {"threshold": "<", "p95": ">", "quality": "<"}
 _MOST_RATE_DIFFERENCE = 0.01
 
@@ -88,11 +91,8 @@ def parse_condition(text: str) -> Condition:
 
 def differing_conditions(report: Report, baseline: Report) -> str:
     """Why the two cannot be compared, in a sentence; empty where they can."""
-    differences = [
-        f"{name} ({baseline.conditions.get(name, 'not stated')} there, {report.conditions.get(name, 'not stated')} here)"
-        for name in _CONDITIONS
-        if baseline.conditions.get(name) != report.conditions.get(name)
-    ]
+    pairs = [(name, _stated(baseline, name), _stated(report, name)) for name in _CONDITIONS]
+    differences = [f"{name} ({then} there, {now} here)" for name, then, now in pairs if then != now]
     if baseline.think_time_s != report.think_time_s:
         differences.append(f"Think time ({baseline.think_time_s:g} s there, {report.think_time_s:g} s here)")
     if not differences:
@@ -100,17 +100,51 @@ def differing_conditions(report: Report, baseline: Report) -> str:
     return f"The baseline was measured under other conditions: {'; '.join(differences)}."
 
 
+def gate_of(baseline: Path | None, fail_if: Sequence[str]) -> "Gate | None":
+    """The gate that the command line asks for; raises LoadTestError where half of it is missing or cannot be read."""
+    if baseline is None and not fail_if:
+        return None
+    if baseline is None or not fail_if:
+        raise LoadTestError("A gate needs --baseline with an earlier report.json, and --fail-if with a condition.")
+    conditions = tuple(map(parse_condition, fail_if))
+    return Gate(read_report(baseline / REPORT_FILE if baseline.is_dir() else baseline), conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    baseline: Report
+    conditions: tuple[Condition, ...]
+
+    def check(self, report: Report) -> None:
+        """Raises LoadTestError where `report`, which need have nothing but its conditions yet, is of other ones."""
+        if why := differing_conditions(report, self.baseline):
+            raise LoadTestError(f"{why} Measure the baseline anew, under the conditions of today.")
+
+    def judge(self, report: Report) -> tuple[Finding, ...]:
+        """As `judge`."""
+        return judge(report, self.baseline, self.conditions)
+
+    def exit_code(self, findings: Iterable[Finding]) -> int:
+        return EXIT_CODES[outcome_of(findings)]
+
+
+def _stated(report: Report, name: str) -> str:
+    """Without the digests of images, which are new with every build of what is under test."""
+    return _DIGEST.sub("", report.conditions.get(name, "not stated"))
+
+
 def judge(report: Report, baseline: Report, conditions: Sequence[Condition]) -> tuple[Finding, ...]:
     """What each condition says of each candidate of the baseline.
 
     Raises LoadTestError where the conditions of the two reports differ, or a candidate of the baseline is missing.
     """
-    if why := differing_conditions(report, baseline):
-        raise LoadTestError(f"{why} Measure the baseline anew, under the conditions of today.")
+    Gate(baseline, ()).check(report)
     now = {candidate.name: candidate for candidate in report.candidates}
     missing = [candidate.name for candidate in baseline.candidates if candidate.name not in now]
     if missing:
-        raise LoadTestError(f"The baseline has {', '.join(missing)}, which this comparison has not; name the same ones.")
+        raise LoadTestError(
+            f"The baseline has {', '.join(missing)}, which this comparison has not; name the same ones."
+        )
     return tuple(
         _finding(condition, _change(condition.measure, now[then.name], then, _same_rate(report, baseline)), then.name)
         for then in baseline.candidates
@@ -121,7 +155,7 @@ def judge(report: Report, baseline: Report, conditions: Sequence[Condition]) -> 
 def outcome_of(findings: Iterable[Finding]) -> Outcome:
     """Of all together: one that fails counts most, one that is undecided next."""
     outcomes = {finding.outcome for finding in findings}
-    return next((one for one in ("fails", "undecided") if one in outcomes), "holds")  # type: ignore[return-value]
+    return next((one for one in ("fails", "undecided") if one in outcomes), "holds")
 
 
 def _finding(condition: Condition, change: Change, candidate: str) -> Finding:

@@ -5,7 +5,10 @@ from typing import NamedTuple
 
 from loadtest.results.comparison import Run
 from loadtest.statistics.blocks import CANARY, order_of
+from paretoserve.campaigns.serving import task_of
 from paretoserve.campaigns.settings import Comparison, Levels, Load
+from paretoserve.terminal.scene import duration
+from recipes.data.rows import load_data
 
 # What a server, and a process of the load generator, take until they do anything, most often.
 SERVER_START_S, GENERATOR_START_S = 8.0, 2.0
@@ -68,3 +71,22 @@ def seconds_left(planned: Sequence[float], taken: Sequence[float]) -> float:
     rest_s = sum(planned[len(taken) :])
     planned_s = sum(planned[: len(taken)])
     return rest_s * sum(taken) / planned_s if planned_s else rest_s
+
+
+def planned(comparison: Comparison) -> str:
+    """What a comparison would run, and for how long, for people. The data is read, and nothing is served.
+
+    Raises:
+        ParetoServeError: the data cannot be read.
+    """
+    target = task_of(comparison.candidates[0]).target
+    rows = len(load_data(comparison.data, target, comparison.columns).evaluation.rows)
+    names, load = [one.name for one in comparison.candidates], comparison.load
+    lines = ["pilot: the common rate, by the first candidate"] if comparison.common_rate_per_s is None else []
+    for block in range(comparison.planned_blocks):
+        places = places_of(block, names, comparison.seed, comparison.has_canary)
+        each_s = run_seconds(load, block, rows)
+        runs = ", ".join(place.name for place in places)
+        lines.append(f"{comparison.block_name(block)}: {runs} (about {duration(each_s)} each)")
+    total = duration(planned_seconds(comparison, rows))
+    return "\n".join([*lines, f"About {total} in all, less where the answer is clear before."])
