@@ -70,7 +70,7 @@ def measure(task: Task, comparison: Comparison, split: Split, bodies: Path, watc
     except (ParetoServeError, LoadTestError, ConnectionError) as exc:
         measured.add(failure=sentence(exc))
     levels = tuple(measured.levels.values())
-    measured.add(levels=levels, threshold=_threshold(levels), steal_share=steal_share(before, machine_times()))
+    measured.add(levels=levels, threshold=threshold_of(levels), steal_share=steal_share(before, machine_times()))
     return measured
 
 
@@ -137,5 +137,6 @@ def cpu_per_1000(used_s: float, log: Path) -> float | None:
     return 1000 * used_s / answers if answers else None
 
 
-def _threshold(levels: tuple[LevelResult, ...]) -> Threshold | None:
+def threshold_of(levels: tuple[LevelResult, ...]) -> Threshold | None:
+    """In users; None where no level can be believed."""
     return throttling_threshold(levels) if any(level.is_sound and level.attempts for level in levels) else None

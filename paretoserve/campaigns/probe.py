@@ -18,6 +18,8 @@ from paretoserve.campaigns.quality import HEADERS
 _REQUESTS, _LONGEST_S = 30, 3.0
 # Users without think time: enough to fill the queue as far as its deadline allows, and few enough to be let in.
 _FEWEST, _MOST = 2, 64
+# Where the deadline is not known.
+_USUAL = 32
 
 
 def service_seconds(campaign: Campaign) -> float:
@@ -55,8 +57,9 @@ def _asked(connection: http.client.HTTPConnection, path: str, campaign: Campaign
 
 def saturating_users(service_s: float, queue_deadline_s: float | None) -> int:
     """How many users without think time keep a server busy."""
-    fitting = math.ceil((queue_deadline_s or 0.0) / service_s) if service_s > 0 else _MOST
-    return min(_MOST, max(_FEWEST, fitting))
+    if queue_deadline_s is None:
+        return _USUAL
+    return min(_MOST, max(_FEWEST, math.ceil(queue_deadline_s / service_s)))
 
 
 def limit_per_s(

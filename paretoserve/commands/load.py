@@ -1,10 +1,12 @@
 """`paretoserve load`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from paretoserve.commands import campaign_options as told
 from paretoserve.commands import options
 from paretoserve.terminal.printing import print_report
 
@@ -16,18 +18,28 @@ def load(
     users: options.Users = "auto",
     exact_levels: options.ExactLevels = False,
     think_time: options.ThinkTime = 0.1,
-    dwell: options.Dwell = 6.0,
+    dwell: options.Dwell = 4.0,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1, help="Requests per second, whatever is unanswered, instead of users; for --dwell seconds."
+        ),
+    ] = None,
+    slo: told.Objective = None,
+    seed: told.Seed = 0,
     path: Annotated[str, typer.Option(help="Path to post to.")] = "/invocations",
     variant: Annotated[str | None, typer.Option(help="Variant to ask for, where the endpoint has several.")] = None,
     text_column: options.TextColumn = None,
     text_pair_column: options.PairColumn = None,
+    plain: told.Plain = False,
 ) -> None:
-    """Load one endpoint until it throttles, and report."""
-    from paretoserve.campaigns.compare import Load
-    from paretoserve.campaigns.load import Endpoint, load_endpoint
+    """Load one endpoint that is already running until it throttles, or at one rate, and report.
+
+    Ctrl-C leaves a report of the levels until then.
+    """
+    from paretoserve.campaigns.load import Endpoint, Requests, load_endpoint
 
     columns = options.columns(text_column, text_pair_column, None)
-    target = Endpoint(url, path, variant)
-    load = Load(options.parse_levels(users), think_time, *options.dwell(dwell), exact_levels=exact_levels)
-    report = load_endpoint(target, load, data, columns, out)
+    asked = replace(told.load_told(users, exact_levels, think_time, dwell, slo), rate_s=dwell)
+    report = load_endpoint(Endpoint(url, path, variant), asked, Requests(data, columns, rate, seed), out, plain)
     print_report(report, out)

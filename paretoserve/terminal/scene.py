@@ -53,7 +53,7 @@ class Scene:
     left_s: float | None = None
     found: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def begin(self, candidate: str, block: str, left_s: float) -> None:
+    def begin(self, candidate: str, block: str, left_s: float | None) -> None:
         self.candidate, self.block, self.left_s = candidate, block, left_s
         self.do("starting", 0.0)
 

@@ -26,7 +26,7 @@ class Watch:
     def say(self, line: str) -> None:
         self._console.print(line, markup=False, soft_wrap=True)
 
-    def begin(self, candidate: str, block: str, left_s: float) -> None:
+    def begin(self, candidate: str, block: str, left_s: float | None) -> None:
         self.scene.begin(candidate, block, left_s)
         self._line(f"{self._where()} …{f' (about {duration(left_s)} left)' if left_s else ''}")
 
@@ -65,7 +65,7 @@ class Dashboard(Watch):
         super().__init__(scene, console)
         self._told_s = time.monotonic()
 
-    def begin(self, candidate: str, block: str, left_s: float) -> None:
+    def begin(self, candidate: str, block: str, left_s: float | None) -> None:
         super().begin(candidate, block, left_s)
         self._told_s = time.monotonic()
 
