@@ -23,7 +23,8 @@ class Load(ABC):
         """In the order in which requests were over."""
         self._answers: dict[int, bytes] = {}
         self._started = 0
-        self._begun_s = 0.0
+        self.begun_s = 0.0
+        """On the clock of `time.perf_counter`."""
 
     async def run(self) -> ClientResult:
         cpu_before_s = time.process_time()
@@ -41,7 +42,7 @@ class Load(ABC):
 
     def now_s(self) -> float:
         """Since the loop began."""
-        return time.perf_counter() - self._begun_s
+        return time.perf_counter() - self.begun_s
 
     def _exchange(self, due_s: float) -> Exchange:
         """The next request, whose time-out runs from now on."""
@@ -103,7 +104,7 @@ class ClosedLoop(Load):
         self._clients = self.plan.clients
         self._tasks: set[asyncio.Task[None]] = set()
         connections = await asyncio.gather(*(self._connect() for _ in range(self.plan.clients)))
-        self._begun_s = time.perf_counter()
+        self.begun_s = time.perf_counter()
         for connection in connections:
             self._released(connection)
         await self._finished

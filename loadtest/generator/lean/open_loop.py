@@ -17,7 +17,7 @@ class OpenLoop(Load):
         self._none_left = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         schedule = self._schedule()
-        self._begun_s = time.perf_counter()
+        self.begun_s = time.perf_counter()
         for due_s in schedule:
             wait_s = due_s - self.now_s()
             if wait_s > 0:
