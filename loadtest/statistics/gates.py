@@ -19,6 +19,7 @@ def doubts_of(level: LevelResult, unsteady: str = "") -> tuple[str, ...]:
         f"the generator used {level.generator_cpu_share:.0%} of a core.": level.generator_cpu_share
         > MOST_GENERATOR_CPU,
         f"the generator was {late_ms:.1f} ms late (p99).": late_ms > allowed_ms,
+        f"the generator did not send {level.not_sent} requests in time.": level.not_sent > 0,
         f"Little's law is off by {level.little_error:.0%}.": level.little_error > MOST_LITTLE_ERROR,
         f"{level.failed} requests failed.": level.failed > MOST_FAILED * level.attempts,
     }
