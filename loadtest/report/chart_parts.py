@@ -142,7 +142,7 @@ def users_axis(axes: Axes, report: Report, counts: Sequence[float]) -> None:
 def value_axis(axes: Axes, letter: Literal["x", "y"], values: Sequence[float]) -> None:
     """From zero, or logarithmic when the values span more than a factor of twenty."""
     low, high = min(values, default=1.0), max(values, default=1.0)
-    if 0 < low and high > _LOG_RATIO * low:
+    if low > 0 and high > _LOG_RATIO * low:
         _log_axis(axes, letter, low / 1.4, high * 1.4)
         return
     axes.set(**{f"{letter}lim": (0, high * 1.12 or 1.0)})

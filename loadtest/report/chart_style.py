@@ -49,11 +49,6 @@ STYLE: dict[RcKeyType, Any] = {
 }
 
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
-_TAG, _LONG_DECIMALS = re.compile(r"<[^>]+>"), re.compile(r"(?<=[\d])(\.\d\d)\d+")
-_PAGE_COLOURS = {
-    **{INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)", SHADE: "var(--shade)", PAPER: "var(--paper)"},
-    **{colour: f"var(--series-{place})" for place, colour in enumerate(COLOURS)},
-}
 # What a page has as text of its own: the title, and the line under it.
 HEADING = "heading"
 
@@ -95,28 +90,3 @@ def to_svg(figure: Figure, name: str, title: str, description: str) -> str:
         stream.getvalue(),
         count=1,
     )
-
-
-def to_inline(svg: str, name: str, heading_pt: float = 0.0) -> str:
-    """An SVG document as an element of a page: own ids, the page's colours and font, no fixed size, no prologue.
-
-    Its heading, the uppermost `heading_pt` points, is left out: a page has a heading of its own.
-    """
-    element = svg[svg.index("<svg") :]
-    element = re.sub(rf'<g id="{HEADING}[^"]*">.*?</g>', "", element, flags=re.DOTALL)
-    element = re.sub(r"<!--.*?-->\s*", "", element, flags=re.DOTALL)
-    element = re.sub(r'(<svg [^>]*?) width="[^"]*"', r"\1", element, count=1)
-    element = re.sub(r'(<svg [^>]*?) height="[^"]*"', r"\1", element, count=1)
-    element = re.sub(r'viewBox="0 0 (\S+) ([^"]+)"', lambda found: _below(found, heading_pt), element, count=1)
-    element = re.sub(rf'\bid="(?!{name}-)', f'id="{name}-', element)
-    element = re.sub(r'(href="|url\()#', rf"\1#{name}-", element)
-    element = re.sub(r"<style[^>]*>\s*\*\{", f'<style type="text/css">.{name} *{{', element)
-    element = element.replace("'DejaVu Sans'", "var(--font)")
-    element = _TAG.sub(lambda tag: _LONG_DECIMALS.sub(r"\1", tag[0]), element)
-    for colour, variable in _PAGE_COLOURS.items():
-        element = element.replace(colour, variable)
-    return element
-
-
-def _below(view: re.Match[str], heading_pt: float) -> str:
-    return f'viewBox="0 {heading_pt:g} {view[1]} {float(view[2]) - heading_pt:g}"'

@@ -1,10 +1,10 @@
-"""The tables of single levels, and their columns: of a page, and of a CSV file."""
+"""The tables of runs and of their levels, and the columns of these: of a page, and of a CSV file."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from loadtest.report.table import Table
-from loadtest.report.wording import MISSING, number
+from loadtest.report.table import Table, without_empty_columns
+from loadtest.report.wording import MISSING, number, threshold_text
 from loadtest.results.comparison import CandidateReport, Report, Run
 from loadtest.results.levels import LevelResult
 from loadtest.results.phases import PHASES
@@ -133,3 +133,22 @@ def _levels_of(run: Run) -> Iterator[tuple[str, LevelResult]]:
 
 def users_text(count: float) -> str:
     return f"{count:g} user{'s' if count != 1 else ''}"
+
+
+def runs_table(report: Report) -> Table:
+    """Each run with its place in the order, by block."""
+    rows = [
+        (
+            name,
+            str(run.block + 1),
+            str(run.place + 1),
+            run.started or MISSING,
+            threshold_text(run.threshold, "users") if run.threshold else MISSING,
+            number(run.cpu_s_per_1000),
+            f"{run.steal_share:.1%}" if run.steal_share is not None else MISSING,
+            run.failure or MISSING,
+        )
+        for name, run in sorted(named_runs(report), key=lambda pair: (pair[1].block, pair[1].place))
+    ]
+    header = ("candidate", "block", "place", "started", "threshold (95%)", "processor time per 1000 answers, s")
+    return without_empty_columns(Table((*header, "steal", "failure"), tuple(rows)), MISSING)

@@ -122,8 +122,9 @@ def latency_throughput_chart(report: Report) -> Chart | None:
     if not points:
         return None
     title = "Response time against throughput"
-    canvas = new_canvas(title, "a point for each number of users; small ones lie beyond the threshold",
-                        [_HEIGHT_IN], handles_of(report))
+    canvas = new_canvas(
+        title, "a point for each number of users; small ones lie beyond the threshold", [_HEIGHT_IN], handles_of(report)
+    )
     (axes,) = canvas.axes
     value_axis(axes, "x", [point.level.ok_per_s for point in points])
     value_axis(axes, "y", [point.spread.value for point in points])
@@ -159,7 +160,9 @@ def signs_of(report: Report) -> list[Handle]:
     """What the signs mean that this report's points have."""
     signs: list[Handle] = []
     if any(not level.is_sound for one in report.candidates for level in one.levels):
-        signs.append(Line2D([], [], color=MUTED, marker="o", linestyle="", markerfacecolor=PAPER, label="doubted, not used"))
+        signs.append(
+            Line2D([], [], color=MUTED, marker="o", linestyle="", markerfacecolor=PAPER, label="doubted, not used")
+        )
     if any(is_bracket(threshold_over(one.runs)) for one in report.candidates):
         signs.append(Patch(facecolor="none", edgecolor=MUTED, hatch="////", label="throttles in here"))
     if beyond_all(report) is not None:
