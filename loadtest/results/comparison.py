@@ -114,6 +114,8 @@ class Report:
     common_rate_per_s: float | None = None
     """At which response times are compared: half of what the first candidate holds."""
     slo: Slo | None = None
+    queue_deadline_s: float | None = None
+    """How long a request may wait in the server before it is rejected; None where that is not known."""
     price_per_hour: float | None = None
     """Of the machine that serves, in the currency of the reader."""
     max_drop: float = 0.02

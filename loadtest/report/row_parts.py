@@ -1,0 +1,28 @@
+"""What charts with a row for each candidate share: a name and a value above each row, and no vertical axis."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+
+from loadtest.report.chart_parts import Canvas, Handle, new_canvas, shortened
+from loadtest.report.chart_style import INK
+
+_ROW_IN, _SIDE_IN = 0.42, 0.14
+
+
+def row_canvas(title: str, subtitle: str, rows: int, signs: Sequence[Handle]) -> Canvas:
+    canvas = new_canvas(title, subtitle, [_ROW_IN * rows], signs, left_in=_SIDE_IN)
+    (axes,) = canvas.axes
+    axes.set_ylim(rows - 0.35, -0.65)
+    axes.yaxis.set_visible(False)
+    axes.grid(visible=True, axis="x")
+    axes.spines["left"].set_visible(False)
+    return canvas
+
+
+def write_row(axes: Axes, height: int, name: str, value: str) -> None:
+    """Above a row its name, and at the other end what it shows."""
+    edge = axes.get_yaxis_transform()
+    style = {"transform": edge, "va": "bottom", "size": 9}
+    axes.text(0, height - 0.2, shortened(name, 40), ha="left", color=INK, **style)  # type: ignore[arg-type]
+    axes.text(1, height - 0.2, value, ha="right", color=INK, weight="bold", **style)  # type: ignore[arg-type]
