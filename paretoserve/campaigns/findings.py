@@ -52,6 +52,7 @@ def report_of(found: Findings, comparison: Comparison, split: Split, data: str) 
         canary=tuple(found.runs.get(CANARY, ())),
         common_rate_per_s=found.rate.per_s if found.rate else None,
         slo=comparison.load.slo,
+        queue_deadline_s=comparison.queue_deadline_s,
         price_per_hour=comparison.price_per_hour,
         max_drop=comparison.max_drop,
         blocks=comparison.planned_blocks,

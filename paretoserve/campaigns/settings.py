@@ -43,7 +43,16 @@ class Load:
 
     def campaign(self, url: str, bodies: Path, path: str, **more: Any) -> Campaign:
         """The same load on an endpoint; `more` are further settings, which count more."""
-        same = ("levels", "exact_levels", "max_visits", "think_time_s", "min_dwell_s", "max_dwell_s", "first_users")
+        same = (
+            "levels",
+            "exact_levels",
+            "max_visits",
+            "think_time_s",
+            "min_dwell_s",
+            "max_dwell_s",
+            "first_users",
+            "slo",
+        )
         settings = {name: getattr(self, name) for name in (*same, "ramp_s", "settle_s")}
         return Campaign(url=url, bodies=bodies, path=path, **{**settings, **more})
 

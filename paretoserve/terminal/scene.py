@@ -68,7 +68,7 @@ class Scene:
             case LevelTicked() if self.level:
                 self.level.part = min(1.0, event.elapsed_s / event.max_dwell_s)
                 self.level.ok_per_s, self.level.unserved_share = event.ok_per_s, event.unserved_share
-                self.level.p95_ms = getattr(event, "p95_ms", None)
+                self.level.p95_ms = event.p95_ms
             case LevelDone() if self.level:
                 done = event.result
                 self.level.part, self.level.ok_per_s = 1.0, done.ok_per_s
@@ -82,8 +82,9 @@ class Scene:
         return str(self.level) if self.level else self.doing
 
 
-def load_of(event: LevelStarted | LevelTicked) -> str:
-    return f"{event.users:g} users"
+def load_of(event: LevelStarted) -> str:
+    """Users, or a rate."""
+    return f"{event.users:g} users" if event.rate_per_s is None else f"{event.rate_per_s:.3g} requests/s"
 
 
 def drawn(scene: Scene) -> RenderableType:
