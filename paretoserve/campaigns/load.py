@@ -12,9 +12,8 @@ from loadtest.generator.events import LevelDone
 from loadtest.report.page import write_report
 from loadtest.results.comparison import CandidateReport, Report, Run
 from loadtest.results.errors import LoadTestError
-from loadtest.statistics.repeats import rate_threshold_over
 from model_store.manifest import sha256_of
-from paretoserve.campaigns.measure import Measured, sentence, threshold_of
+from paretoserve.campaigns.measure import Measured, rate_threshold_of, sentence, threshold_of
 from paretoserve.campaigns.probe import probed
 from paretoserve.campaigns.quality import PATH, write_bodies
 from paretoserve.campaigns.settings import Load
@@ -86,8 +85,8 @@ def _measure(campaign: Campaign, load: Load, requests: Requests, out: Path, meas
     if load.slo:
         watch.do(f"the highest rate within {load.slo}")
         start_per_s = max((level.ok_per_s for level in measured.levels.values()), default=1.0) / 2
-        measured.add(rates=generator.search_rate(campaign, load.slo, start_per_s, out / "slo", watch.see))
-        measured.add(rate_threshold=rate_threshold_over([measured.run]))
+        rates = generator.search_rate(campaign, load.slo, start_per_s, out / "slo", watch.see)
+        measured.add(rates=rates, rate_threshold=rate_threshold_of(rates, load.slo))
 
 
 def _listener(measured: Measured, watch: Watch) -> Callable[[CampaignEvent], None]:

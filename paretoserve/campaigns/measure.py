@@ -13,8 +13,10 @@ from loadtest.results.comparison import Quality, Run
 from loadtest.results.errors import LoadTestError
 from loadtest.results.levels import LevelResult
 from loadtest.results.request_log import read_rows
+from loadtest.results.slo import Slo
 from loadtest.results.threshold import Threshold
-from loadtest.statistics.repeats import rate_threshold_over
+from loadtest.results.visits import Visit
+from loadtest.statistics.threshold import threshold_of as crossing_threshold
 from loadtest.statistics.threshold import throttling_threshold
 from model_store.errors import ParetoServeError
 from model_store.rows import Split
@@ -100,8 +102,7 @@ def _load(server: Served, task: Task, comparison: Comparison, bodies: Path, meas
     if load.slo:
         watch.do(f"the highest rate within {load.slo}")
         rates = generator.search_rate(campaign, load.slo, task.common_rate_per_s, task.folder / "slo", watch.see)
-        measured.add(rates=rates)
-        measured.add(rate_threshold=rate_threshold_over([measured.run]))
+        measured.add(rates=rates, rate_threshold=rate_threshold_of(rates, load.slo))
 
 
 def _listener(server: Served, measured: Measured, watch: Watch) -> Callable[[CampaignEvent], None]:
@@ -140,3 +141,9 @@ def cpu_per_1000(used_s: float, log: Path) -> float | None:
 def threshold_of(levels: tuple[LevelResult, ...]) -> Threshold | None:
     """In users; None where no level can be believed."""
     return throttling_threshold(levels) if any(level.is_sound and level.attempts for level in levels) else None
+
+
+def rate_threshold_of(rates: tuple[LevelResult, ...], slo: Slo) -> Threshold | None:
+    """The highest rate within the objective; None where no level can be believed."""
+    visits = [Visit(level.at, level.late_slices) for level in rates if level.is_sound and level.late_slices]
+    return crossing_threshold(visits, slo.share) if visits else None

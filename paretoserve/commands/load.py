@@ -8,6 +8,7 @@ import typer
 
 from paretoserve.commands import campaign_options as told
 from paretoserve.commands import options
+from paretoserve.terminal.interrupt import stopped_with
 from paretoserve.terminal.printing import print_report
 
 
@@ -41,5 +42,6 @@ def load(
 
     columns = options.columns(text_column, text_pair_column, None)
     asked = replace(told.load_told(users, exact_levels, think_time, dwell, slo), rate_s=dwell)
-    report = load_endpoint(Endpoint(url, path, variant), asked, Requests(data, columns, rate, seed), out, plain)
+    with stopped_with(f"what was measured until then is in {out}"):
+        report = load_endpoint(Endpoint(url, path, variant), asked, Requests(data, columns, rate, seed), out, plain)
     print_report(report, out)
