@@ -15,8 +15,8 @@ from loadtest.generator.events import LevelDone, LevelStarted
 from loadtest.generator.health import PAUSE_S, Health, no_garbage_collection
 from loadtest.generator.lean.open_loop import OpenLoop
 from loadtest.generator.lean.plan import Record
-from loadtest.generator.lean.translate import order_of, plan_of, rows_of
-from loadtest.generator.outputs import Level, Outputs, ticked
+from loadtest.generator.lean.translate import is_ok, order_of, plan_of, rows_of
+from loadtest.generator.outputs import Level, Outputs, Tally
 from loadtest.plan.arrivals import Arrivals
 from loadtest.plan.settings import Campaign, decode_campaign, read_bodies
 from loadtest.results.levels import LevelResult, VisitWindow, Window
@@ -76,13 +76,11 @@ class Rates:
 
     async def _report(self, loop: OpenLoop, level: Level) -> None:
         """Says twice a second what the level is like."""
-        attempts, ok_ms, started_s, seen = 0, list[float](), time.perf_counter(), len(loop.records)
+        started_s, tally = time.perf_counter(), Tally(level, len(loop.records))
         while True:
             await asyncio.sleep(_TICK_S)
-            new, seen = loop.records[seen:], len(loop.records)
-            attempts += len(new)
-            ok_ms += [1e3 * one.seconds for one in new if isinstance(one.outcome, int) and 200 <= one.outcome < 300]
-            self.outputs.emit(ticked(level, attempts, ok_ms, time.perf_counter() - started_s))
+            tally.add((is_ok(record), 1e3 * record.seconds) for record in loop.records[tally.seen :])
+            self.outputs.emit(tally.ticked(time.perf_counter() - started_s))
 
     def _visit(self, rate_per_s: float, window: Window, health: Health, records: list[Record]) -> VisitWindow:
         not_sent = sum(record.outcome == "not sent" for record in records)
