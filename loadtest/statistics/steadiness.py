@@ -91,9 +91,9 @@ def watched(campaign: Campaign, rows: Sequence[RequestRow], dwell: Dwell, now_s:
 
 
 def _seems_to_change(campaign: Campaign, rows: Sequence[RequestRow], window: Window) -> bool:
-    """Whether the response time would change by more than the tolerance, went it on like that for `min_dwell_s`."""
+    """Whether the response time would change by more than is steady, went it on like that for `min_dwell_s`."""
     change = response_change(rows, window)
-    return change is not None and abs(change.value) * campaign.min_dwell_s > TOLERANCE * window.duration_s
+    return change is not None and abs(change.value) * campaign.min_dwell_s > LATER_TOLERANCE * window.duration_s
 
 
 def _judged(campaign: Campaign, rows: Sequence[RequestRow], dwell: Dwell, now_s: float) -> Dwell:
