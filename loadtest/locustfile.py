@@ -25,6 +25,8 @@ from loadtest.plan.arrivals import Arrivals
 from loadtest.plan.settings import Campaign, decode_campaign, read_bodies
 from loadtest.results.errors import LoadTestError
 
+_SWITCH_S = 2e-4
+
 SENTENCES = (
     b'{"inputs": "A warm, funny, engaging film."}',
     b'{"inputs": "The plot is thin and the jokes are old."}',
@@ -76,6 +78,8 @@ def _campaign(options: Any) -> Campaign:
 
 def _climb(environment: Any, workload: Workload) -> None:
     campaign, options = workload.campaign, environment.parsed_options
+    # What a thread computes beside the users may hold them up for so long at a time.
+    sys.setswitchinterval(_SWITCH_S)
     if campaign.client_cpus is not None:
         os.sched_setaffinity(0, campaign.client_cpus)
     environment.events.request.add_listener(_listener(workload.recorder))

@@ -1,5 +1,8 @@
 """Steps the users through the levels on Locust. Imported in the generator's process only."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import gevent
 from locust import LoadTestShape
 
@@ -14,9 +17,11 @@ from loadtest.results.levels import LevelResult, VisitWindow, Window
 from loadtest.results.request_log import append_rows
 from loadtest.statistics.levels import VisitRows, in_window, summarise_visits, visit_rows
 from loadtest.statistics.search import next_level
-from loadtest.statistics.steadiness import is_steady
+from loadtest.statistics.steadiness import begin, watched
 
 _POLL_S = 0.5
+
+T = TypeVar("T")
 
 
 class Staircase(LoadTestShape):
@@ -66,21 +71,28 @@ class Staircase(LoadTestShape):
     def _dwell(self, users: int) -> VisitWindow:
         campaign, recorder = self._campaign, self._recorder
         self._crowd.open_window()
-        start_s, tally = recorder.clock_s(), Tally(Level(self._visits, campaign.max_dwell_s, users), len(recorder.rows))
-        steady = False
-        while not steady and recorder.clock_s() - start_s < campaign.max_dwell_s:
+        dwell, tally = begin(recorder.clock_s()), self._tally(users)
+        while not dwell.is_over:
             gevent.sleep(_POLL_S)
             tally.add((row.outcome == "ok", row.response_ms) for row in recorder.rows[tally.seen :])
-            self._outputs.emit(tally.ticked(recorder.clock_s() - start_s))
-            steady = is_steady(campaign, recorder.rows, start_s, recorder.clock_s())
-        end_s = recorder.clock_s()
+            self._outputs.emit(tally.ticked(recorder.clock_s() - dwell.begin_s))
+            end_s = recorder.clock_s()
+            dwell = _aside(watched, campaign, recorder.rows[:], dwell, end_s)
         closing = self._crowd.close_window()
-        unsteady = "" if steady else "it was not steady, or too few requests were sent, when its time was up."
         return VisitWindow(
             at=users,
-            window=Window(start_s, end_s),
+            window=Window(dwell.start_s, end_s),
             in_flight=closing.in_flight,
             generator_cpu_share=closing.cpu_share,
             loop_lag_p99_ms=closing.loop_lag_p99_ms,
-            unsteady=unsteady,
+            unsteady=dwell.unsteady,
         )
+
+    def _tally(self, users: int) -> Tally:
+        return Tally(Level(self._visits, self._campaign.max_dwell_s, users), len(self._recorder.rows))
+
+
+def _aside(function: Callable[..., T], *arguments: object) -> T:
+    """Call it in a thread, so that users do not wait for what it computes."""
+    found: T = gevent.get_hub().threadpool.apply(function, arguments)
+    return found

@@ -24,10 +24,9 @@ from loadtest.results.records import RequestRow
 from loadtest.results.request_log import append_rows
 from loadtest.statistics.levels import VisitRows, due_rows, is_due_in, summarise_visits
 from loadtest.statistics.rate_search import late_share, next_rate
-from loadtest.statistics.steadiness import is_steady
+from loadtest.statistics.steadiness import why_unsteady_at_rate
 
 _TICK_S = 0.5
-_UNSTEADY = "it was not steady when its time was up."
 
 
 @dataclass(slots=True)
@@ -95,8 +94,8 @@ class Rates:
 
     def _finish(self, visit: VisitWindow, rows: list[RequestRow]) -> None:
         measured = due_rows(visit, rows)
-        if not self._is_late(measured) and not _is_steady(self.campaign, visit.window, rows):
-            measured = due_rows(replace(visit, unsteady=_UNSTEADY), rows)
+        if not self._is_late(measured):
+            measured = due_rows(replace(visit, unsteady=why_unsteady_at_rate(rows, visit.window)), rows)
         self._seen[visit.at].append(measured)
         marked = ((is_due_in(row, visit.window), row) for row in rows)
         append_rows(self.outputs.requests, self._index, visit.at, marked)
@@ -109,13 +108,6 @@ class Rates:
         """Whether the objective is missed: above what a server can do there is no steady state to wait for."""
         slo = self.campaign.slo
         return slo is not None and late_share(summarise_visits([visit], slo, closed_loop=False)) > slo.share
-
-
-def _is_steady(campaign: Campaign, window: Window, rows: list[RequestRow]) -> bool:
-    """By the test of the closed loop, over the whole window, however few requests there are in it."""
-    judged = replace(campaign, min_dwell_s=window.duration_s, max_dwell_s=window.duration_s, min_attempts=0)
-    known = [row for row in rows if row.t_done_s < window.t_end_s]
-    return is_steady(judged, known, window.t_start_s, window.t_end_s)
 
 
 async def _watch(health: Health) -> None:
