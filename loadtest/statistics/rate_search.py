@@ -28,7 +28,7 @@ def next_rate(campaign: Campaign, start_per_s: float, levels: Sequence[LevelResu
     they are adjacent; these are visited again until the crossing of the objective's share is known to `precision`.
     """
     assert campaign.slo is not None, "this is a bug: a rate is searched within an objective"
-    if sum(_visits(level) for level in levels) >= campaign.max_visits:
+    if sum(level.visits_made for level in levels) >= campaign.max_visits:
         return None
     bad = [level.at for level in levels if late_share(level) > campaign.slo.share]
     good = [level for level in levels if level.at < min(bad, default=level.at + 1)]
@@ -43,19 +43,14 @@ def next_rate(campaign: Campaign, start_per_s: float, levels: Sequence[LevelResu
     if high / low > ADJACENT:
         return _between(crossing, low, high)
     ends = [level for level in levels if level.at in (low, high)]
-    if is_known(crossing, campaign.precision) and all(_visits(level) >= LEAST_VISITS for level in ends):
+    if is_known(crossing, campaign.precision) and all(level.visits_made >= LEAST_VISITS for level in ends):
         return None
-    return min(ends, key=_visits).at
+    return min(ends, key=lambda level: level.visits_made).at
 
 
 def _visit(level: LevelResult) -> Visit:
     """A level without a whole second is taken as a single one."""
     return Visit(level.at, level.late_slices or (Slice(level.attempts, level.late + level.unserved),))
-
-
-def _visits(level: LevelResult) -> int:
-    """With those that failed a gate."""
-    return level.visits + (level.doubtful_visits if level.is_sound else 0)
 
 
 def _upwards(start_per_s: float, good: Sequence[LevelResult]) -> float | None:

@@ -41,6 +41,10 @@ _BEYOND_DOUBT, _LEAST_RATE, _LEAST_SHARE = 4.6, 0.14, 0.02
 
 _SLOW_PERCENT = 90
 
+# Of the requests due in a window of the open loop: how many more may be under way at its end than at its begin; and
+# how many deviations of a Poisson number that is at least.
+_LEAST_PILE, _PILE_BEYOND_DOUBT = 0.05, 3.0
+
 
 class Change(NamedTuple):
     """Of something over a window, and its standard error."""
@@ -91,9 +95,9 @@ def watched(campaign: Campaign, rows: Sequence[RequestRow], dwell: Dwell, now_s:
 
 
 def _seems_to_change(campaign: Campaign, rows: Sequence[RequestRow], window: Window) -> bool:
-    """Whether the response time would change by more than the tolerance, went it on like that for `min_dwell_s`."""
+    """Whether the response time would change by more than is steady, went it on like that for `min_dwell_s`."""
     change = response_change(rows, window)
-    return change is not None and abs(change.value) * campaign.min_dwell_s > TOLERANCE * window.duration_s
+    return change is not None and abs(change.value) * campaign.min_dwell_s > LATER_TOLERANCE * window.duration_s
 
 
 def _judged(campaign: Campaign, rows: Sequence[RequestRow], dwell: Dwell, now_s: float) -> Dwell:
@@ -135,6 +139,21 @@ def why_unsteady(rows: Sequence[RequestRow], window: Window, response: Change | 
     if slow and slow.is_beyond_doubt and abs(slow.value) > _LEAST_SHARE:
         return f"the share of slow answers {_by(slow.value)} of the requests while it was measured."
     return ""
+
+
+def why_unsteady_at_rate(rows: Sequence[RequestRow], window: Window) -> str:
+    """What changed within a window of the open loop, in a sentence; empty where nothing did, as far as can be known.
+
+    Its users are not limited in number, so requests may pile up: then fewer are over than were due.
+    """
+    due = sum(window.t_start_s <= row.t_due_s < window.t_end_s for row in rows)
+    done = [row for row in rows if row.t_done_s < window.t_end_s]
+    over = len(rows_since(done, window.t_start_s))
+    if due - over > max(_LEAST_PILE * due, _PILE_BEYOND_DOUBT * due**0.5):
+        return f"requests piled up: {due} were due and {over} were over while it was measured."
+    change = response_change(done, window)
+    is_known = change is not None and change.error <= KNOWN_AT_END
+    return why_unsteady(done, window, change if is_known else None, TOLERANCE)
 
 
 def _by(change: float) -> str:

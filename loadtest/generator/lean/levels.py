@@ -15,8 +15,8 @@ from loadtest.generator.events import LevelDone, LevelStarted
 from loadtest.generator.health import PAUSE_S, Health, no_garbage_collection
 from loadtest.generator.lean.open_loop import OpenLoop
 from loadtest.generator.lean.plan import Record
-from loadtest.generator.lean.translate import order_of, plan_of, rows_of
-from loadtest.generator.outputs import Level, Outputs, ticked
+from loadtest.generator.lean.translate import is_ok, order_of, plan_of, rows_of
+from loadtest.generator.outputs import Level, Outputs, Tally
 from loadtest.plan.arrivals import Arrivals
 from loadtest.plan.settings import Campaign, decode_campaign, read_bodies
 from loadtest.results.levels import LevelResult, VisitWindow, Window
@@ -24,10 +24,9 @@ from loadtest.results.records import RequestRow
 from loadtest.results.request_log import append_rows
 from loadtest.statistics.levels import VisitRows, due_rows, is_due_in, summarise_visits
 from loadtest.statistics.rate_search import late_share, next_rate
-from loadtest.statistics.steadiness import is_steady
+from loadtest.statistics.steadiness import why_unsteady_at_rate
 
 _TICK_S = 0.5
-_UNSTEADY = "it was not steady when its time was up."
 
 
 @dataclass(slots=True)
@@ -76,13 +75,11 @@ class Rates:
 
     async def _report(self, loop: OpenLoop, level: Level) -> None:
         """Says twice a second what the level is like."""
-        attempts, ok_ms, started_s, seen = 0, list[float](), time.perf_counter(), len(loop.records)
+        started_s, tally = time.perf_counter(), Tally(level, len(loop.records))
         while True:
             await asyncio.sleep(_TICK_S)
-            new, seen = loop.records[seen:], len(loop.records)
-            attempts += len(new)
-            ok_ms += [1e3 * one.seconds for one in new if isinstance(one.outcome, int) and 200 <= one.outcome < 300]
-            self.outputs.emit(ticked(level, attempts, ok_ms, time.perf_counter() - started_s))
+            tally.add((is_ok(record), 1e3 * record.seconds) for record in loop.records[tally.seen :])
+            self.outputs.emit(tally.ticked(time.perf_counter() - started_s))
 
     def _visit(self, rate_per_s: float, window: Window, health: Health, records: list[Record]) -> VisitWindow:
         not_sent = sum(record.outcome == "not sent" for record in records)
@@ -97,8 +94,8 @@ class Rates:
 
     def _finish(self, visit: VisitWindow, rows: list[RequestRow]) -> None:
         measured = due_rows(visit, rows)
-        if not self._is_late(measured) and not _is_steady(self.campaign, visit.window, rows):
-            measured = due_rows(replace(visit, unsteady=_UNSTEADY), rows)
+        if not self._is_late(measured):
+            measured = due_rows(replace(visit, unsteady=why_unsteady_at_rate(rows, visit.window)), rows)
         self._seen[visit.at].append(measured)
         marked = ((is_due_in(row, visit.window), row) for row in rows)
         append_rows(self.outputs.requests, self._index, visit.at, marked)
@@ -111,13 +108,6 @@ class Rates:
         """Whether the objective is missed: above what a server can do there is no steady state to wait for."""
         slo = self.campaign.slo
         return slo is not None and late_share(summarise_visits([visit], slo, closed_loop=False)) > slo.share
-
-
-def _is_steady(campaign: Campaign, window: Window, rows: list[RequestRow]) -> bool:
-    """By the test of the closed loop, over the whole window, however few requests there are in it."""
-    judged = replace(campaign, min_dwell_s=window.duration_s, max_dwell_s=window.duration_s, min_attempts=0)
-    known = [row for row in rows if row.t_done_s < window.t_end_s]
-    return is_steady(judged, known, window.t_start_s, window.t_end_s)
 
 
 async def _watch(health: Health) -> None:

@@ -60,6 +60,10 @@ def rows_of(records: Sequence[Record], order: Sequence[int], begun_s: float) -> 
     ]
 
 
+def is_ok(record: Record) -> bool:
+    return 200 <= _status(record) < 300
+
+
 def _status(record: Record) -> int:
     return record.outcome if isinstance(record.outcome, int) else 0
 
