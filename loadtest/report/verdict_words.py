@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from loadtest.report.next_command import next_command
-from loadtest.report.wording import quality_change, ratio_text, threshold_text
+from loadtest.report.wording import quality_change, ratio_text, threshold_text, times_text
 from loadtest.results.comparison import CandidateReport, Report
 from loadtest.results.threshold import Threshold
 from loadtest.statistics.ratios import Ratio
@@ -21,6 +21,7 @@ MARKS = {
     "excluded": "loses too much",
     "dropped": "dropped",
     "failed": "not measured",
+    "first": "compared with",
     "": "behind",
 }
 
@@ -54,7 +55,7 @@ def words_of(report: Report, found: Verdict) -> VerdictWords:
     return VerdictWords(_headline(report, found), facts, next_command(report, found))
 
 
-def mark_of(candidate: CandidateReport, found: Verdict) -> str:
+def mark_of(report: Report, candidate: CandidateReport, found: Verdict) -> str:
     """What the verdict says of a candidate, in a word or two."""
     name = candidate.name
     if name == found.recommended:
@@ -67,6 +68,8 @@ def mark_of(candidate: CandidateReport, found: Verdict) -> str:
         key = "dropped"
     else:
         key = "leader" if name in found.leaders or name in found.unmeasured else ""
+    if not key and candidate is report.candidates[0]:
+        key = "first"
     return MARKS[key]
 
 
@@ -96,7 +99,8 @@ def _headline(report: Report, found: Verdict) -> str:
         return "No recommendation: no candidate has a threshold that is known as a number."
     chosen = found.recommended
     if found.kind == "winner":
-        return f"Ship {chosen}."
+        gain = f": {times_text(found.effect)} the users of {found.against}" if found.effect and found.against else ""
+        return f"Ship {chosen}{gain}."
     others = [name for name in found.leaders if name != chosen]
     if found.kind == "tie":
         return f"No clear winner: {_listed([chosen, *others])} hold the same number of users within 5 %. Take {chosen}."
@@ -112,14 +116,11 @@ def _effect(report: Report, found: Verdict) -> list[Fact]:
     shown = [named[name] for name in (found.recommended, found.against) if name]
     sentences = [_sentence("; ".join(map(holds_text, shown)))] if shown else []
     if found.effect and found.against:
-        sentences.append(f"{_times(found.effect)} the users of {found.against}{_noise_word(found.effect)}.")
+        sentences.append(f"That is {ratio_text(found.effect)} as many{_noise_word(found.effect)}.")
     if found.lead and found.runner_up and found.runner_up != found.against:
-        sentences.append(f"{_times(found.lead)} those of the next best, {found.runner_up}{_noise_word(found.lead)}.")
+        noise = _noise_word(found.lead)
+        sentences.append(f"It is {ratio_text(found.lead)} as many as the next best holds, {found.runner_up}{noise}.")
     return [Fact("Effect", " ".join(sentences))] if sentences else []
-
-
-def _times(ratio: Ratio) -> str:
-    return f"That is {ratio_text(ratio)}"
 
 
 def _noise_word(ratio: Ratio) -> str:

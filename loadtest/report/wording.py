@@ -36,8 +36,14 @@ def interval_of(interval: tuple[float | None, float | None] | None) -> str:
 
 def threshold_text(threshold: Threshold, unit: str = "") -> str:
     """The number of users with the interval behind it: 52 (49..55); a bound as it is. The unit stands in between."""
-    text = f"{threshold.text} {unit}".rstrip()
-    return text if threshold.at is None else f"{text}{interval_of(threshold.interval)}"
+    text, (low, high) = f"{threshold.text} {unit}".rstrip(), threshold.interval
+    if threshold.at is None or (low is None and high is None):
+        return text
+    # As many digits as the estimate itself has.
+    low_text, high_text = (
+        "" if end is None else f"{end:.0f}" if threshold.at >= 10 else number(end) for end in (low, high)
+    )
+    return f"{text} ({low_text}..{high_text})"
 
 
 def ratio_text(ratio: Ratio | None) -> str:
@@ -45,7 +51,12 @@ def ratio_text(ratio: Ratio | None) -> str:
     if ratio is None:
         return MISSING
     low, high = ratio.interval
-    return f"{_hundredths(ratio.value)} {TIMES} ({_hundredths(low)}..{_hundredths(high)})"
+    return f"{times_text(ratio)} ({_hundredths(low)}..{_hundredths(high)})"
+
+
+def times_text(ratio: Ratio) -> str:
+    """1.22 x, without its interval."""
+    return f"{_hundredths(ratio.value)} {TIMES}"
 
 
 def _hundredths(ratio: float | None) -> str:

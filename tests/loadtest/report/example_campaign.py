@@ -36,7 +36,9 @@ def example_level(service_ms: float, users: float, holds: float, start_s: float,
     mean_ms = 1.04 * p50_ms
     phases |= {"infer": service_ms * 0.93, "encode": 0.1}
     phases["unattributed"] = mean_ms - sum(phases.values())
-    seconds = tuple(Slice(attempts // 10, round(rejected / 10 + draw.uniform(-1, 1)) if rejected else 0) for _ in range(10))
+    seconds = tuple(
+        Slice(attempts // 10, round(rejected / 10 + draw.uniform(-1, 1)) if rejected else 0) for _ in range(10)
+    )
     return LevelResult(
         at=users,
         duration_s=10.0,
@@ -80,7 +82,9 @@ def example_run(service_ms: float, holds: float, block: int, place: int, rate_pe
         levels=tuple(levels),
         threshold=highest,
         common_rate=common,
-        rate_threshold=Threshold(within, (0.97 * within, 1.03 * within), f"{within:.0f}", (0.96 * within, 1.04 * within)),
+        rate_threshold=Threshold(
+            within, (0.97 * within, 1.03 * within), f"{within:.0f}", (0.96 * within, 1.04 * within)
+        ),
         cpu_s_per_1000=1.05 * service_ms,
         steal_share=0.002 * (1 + block),
     )
@@ -92,7 +96,9 @@ def example_quality(right: int, wrong_at: int) -> Quality:
     answers = [not (wrong_at <= place < wrong_at + wrong) for place in range(EXAMPLES)]
     value = right / EXAMPLES
     interval = (value - 0.021, value + 0.018)
-    return Quality(value, "accuracy", EXAMPLES, "sst2/dev", interval, None, {"F1": value + 0.004}, encode_right(answers))
+    return Quality(
+        value, "accuracy", EXAMPLES, "sst2/dev", interval, None, {"F1": value + 0.004}, encode_right(answers)
+    )
 
 
 def example_candidate(name: str, service_ms: float, holds: float, right: int, size_mb: float) -> CandidateReport:
