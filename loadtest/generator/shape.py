@@ -18,7 +18,7 @@ from loadtest.results.records import rows_since
 from loadtest.results.request_log import append_rows
 from loadtest.statistics.levels import VisitRows, in_window, summarise_visits, visit_rows
 from loadtest.statistics.search import next_level
-from loadtest.statistics.steadiness import is_steady
+from loadtest.statistics.steadiness import begin, watched
 
 _POLL_S = 0.5
 
@@ -92,16 +92,15 @@ class Staircase(LoadTestShape):
 
     def _dwell(self, users: int) -> VisitWindow:
         campaign, recorder = self.workload.campaign, self.workload.recorder
-        start_s, cpu_start_s = recorder.clock_s(), time.process_time()
-        steady = False
-        while not steady and recorder.clock_s() - start_s < campaign.max_dwell_s:
+        dwell, cpu_start_s = begin(recorder.clock_s()), time.process_time()
+        while not dwell.is_over:
             gevent.sleep(_POLL_S)
-            self._report(users, start_s)
-            steady = is_steady(campaign, recorder.rows, start_s, recorder.clock_s())
-        end_s = recorder.clock_s()
-        cpu_share = (time.process_time() - cpu_start_s) / (end_s - start_s)
-        unsteady = "" if steady else "it was not steady, or too few requests were sent, when its time was up."
-        return VisitWindow(users, Window(start_s, end_s), recorder.in_flight, cpu_share, unsteady=unsteady)
+            self._report(users, dwell.start_s)
+            end_s = recorder.clock_s()
+            dwell = watched(campaign, recorder.rows, dwell, end_s)
+        cpu_share = (time.process_time() - cpu_start_s) / (recorder.clock_s() - dwell.begin_s)
+        window = Window(dwell.start_s, end_s)
+        return VisitWindow(users, window, recorder.in_flight, cpu_share, unsteady=dwell.unsteady)
 
     def _report(self, users: int, start_s: float) -> None:
         campaign, recorder = self.workload.campaign, self.workload.recorder

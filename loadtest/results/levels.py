@@ -94,6 +94,11 @@ class LevelResult:
         return max(1, len(self.windows))
 
     @property
+    def visits_made(self) -> int:
+        """With those that failed a gate."""
+        return self.doubtful_visits + len(self.windows) if self.is_sound else max(1, self.doubtful_visits)
+
+    @property
     def is_sound(self) -> bool:
         return not self.doubts
 

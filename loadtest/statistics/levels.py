@@ -1,7 +1,7 @@
 """From the requests of a level's visits to its figures: counts, rates, percentiles of the answers, phases."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,17 +50,26 @@ def little_error(users: float, duration_s: float, rows: Sequence[RequestRow]) ->
 
 
 def summarise_visits(visits: Sequence[VisitRows], slo: Slo | None = None, *, closed_loop: bool = True) -> LevelResult:
-    """One result of the visits to a level that pass the gates, or of all, with the doubts, where none does."""
-    alone = [(visit, _summary([visit], slo, closed_loop)) for visit in visits]
-    doubts = [doubts_of(level, visit.visit.unsteady) for visit, level in alone]
-    sound = [visit for (visit, _), found in zip(alone, doubts, strict=True) if not found]
-    reasons = () if sound else tuple(dict.fromkeys(reason for found in doubts for reason in found))
-    return _summary(sound or visits, slo, closed_loop, reasons, len(visits) - len(sound))
+    """One result of the visits to a level that pass the gates; where none does, of those in which all that is doubted
+    is that requests failed, or else of all, with the doubts.
+
+    Its seconds are also those of visits in which requests failed (see `loadtest.statistics.gates`).
+    """
+    doubts = [doubts_of(_summary([visit], slo, closed_loop), visit.visit.unsteady) for visit in visits]
+    sound = [visit for visit, found in zip(visits, doubts, strict=True) if not found.all]
+    counted = [visit for visit, found in zip(visits, doubts, strict=True) if not found.other]
+    reasons = () if sound else tuple(dict.fromkeys(reason for found in doubts for reason in found.all))
+    return replace(
+        _summary(sound or counted or visits, slo, closed_loop),
+        slices=tuple(one for visit in counted or visits for one in _seconds(visit)),
+        late_slices=tuple(one for visit in counted or visits for one in _seconds(visit, slo)) if slo else (),
+        doubts=reasons,
+        doubtful_visits=len(visits) - len(sound),
+        only_failures=bool(counted) and not sound,
+    )
 
 
-def _summary(
-    visits: Sequence[VisitRows], slo: Slo | None, closed_loop: bool, doubts: tuple[str, ...] = (), doubtful: int = 0
-) -> LevelResult:
+def _summary(visits: Sequence[VisitRows], slo: Slo | None, closed_loop: bool) -> LevelResult:
     at, rows = visits[0].visit.at, [row for visit in visits for row in visit.rows]
     duration_s = sum(one.visit.window.duration_s for one in visits)
     ok = [row for row in rows if row.outcome == "ok"]
@@ -91,11 +100,7 @@ def _summary(
         loop_lag_p99_ms=max(one.visit.loop_lag_p99_ms for one in visits),
         little_error=little_error(at, duration_s, rows) if closed_loop else 0.0,
         phases_ms=_mean_phases(ok),
-        slices=tuple(one for visit in visits for one in _seconds(visit)),
-        late_slices=tuple(one for visit in visits for one in _seconds(visit, slo)) if slo else (),
         windows=tuple(one.visit.window for one in visits),
-        doubts=doubts,
-        doubtful_visits=doubtful,
     )
 
 
