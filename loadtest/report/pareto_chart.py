@@ -19,7 +19,7 @@ Place = tuple[float, float]
 Box = tuple[float, float, float, float]
 _HEIGHT_IN = 2.7
 # More names than these cover each other; then a legend has them.
-_MOST_NAMES = 7
+_MOST_NAMES = 5
 
 # Where a name may be put beside its data point, best first: close to it, then further up and down on either side.
 # Offsets in typographic points, with the alignment of the text.

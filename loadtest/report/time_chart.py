@@ -5,7 +5,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from loadtest.report.chart_parts import Chart, new_canvas, shortened
 from loadtest.report.chart_style import INK, MUTED, colour_of
-from loadtest.report.points import is_bracket
+from loadtest.report.wording import is_bracket
 from loadtest.results.comparison import CandidateReport, Report
 from loadtest.results.threshold import Threshold
 from loadtest.statistics.repeats import threshold_over

@@ -21,7 +21,8 @@ from loadtest.report.chart_parts import (
     value_axis,
 )
 from loadtest.report.chart_style import MUTED, PAPER, SHADE, colour_of, marker_of
-from loadtest.report.points import Measure, Point, beyond_all, is_bracket, lines_of, points_of, users_of
+from loadtest.report.points import Measure, Point, beyond_all, lines_of, points_of, users_of
+from loadtest.report.wording import is_bracket
 from loadtest.results.comparison import Report
 from loadtest.results.levels import LevelResult
 from loadtest.statistics.repeats import threshold_over

@@ -10,6 +10,9 @@ from loadtest.statistics.ratios import Ratio
 MISSING = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 
+# An estimate between levels farther apart than this would be the curve's and not the measurement's.
+_NARROW = 1.3
+
 # Metrics that are a share of the examples; they are read in percent.
 SHARES = frozenset({"accuracy"})
 
@@ -34,8 +37,19 @@ def interval_of(interval: tuple[float | None, float | None] | None) -> str:
     return f" ({'' if low is None else number(low)}..{'' if high is None else number(high)})"
 
 
+def is_bracket(threshold: Threshold) -> bool:
+    """Whether it is only known to lie between two levels that are far from each other."""
+    low, high = threshold.bracket
+    if low is None or high is None:
+        return False
+    return threshold.at is None or (threshold.interval == (None, None) and high > _NARROW * low)
+
+
 def threshold_text(threshold: Threshold, unit: str = "") -> str:
     """The number of users with the interval behind it: 52 (49..55); a bound as it is. The unit stands in between."""
+    if is_bracket(threshold):
+        low, high = threshold.bracket
+        return f"{number(low)}{MISSING}{number(high)} {unit}".rstrip()
     text, (low, high) = f"{threshold.text} {unit}".rstrip(), threshold.interval
     if threshold.at is None or (low is None and high is None):
         return text
