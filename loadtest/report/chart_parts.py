@@ -21,14 +21,15 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from loadtest.report.chart_style import HEADING, INK, MUTED, colour_of, marker_of
 from loadtest.report.table import Table
 from loadtest.results.comparison import Report
+from loadtest.statistics.repeats import threshold_over
 
 WIDTH_IN = 4.6
 POINTS = 72
 _TITLE_IN, _LINE_IN, _LEGEND_ROW_IN, _LABEL_IN = 0.36, 0.175, 0.2, 0.26
-_LEFT_IN, _RIGHT_IN, _BOTTOM_IN = 0.46, 0.14, 0.5
+_LEFT_IN, _RIGHT_IN, _BOTTOM_IN = 0.56, 0.14, 0.5
 # Letters that a subtitle, a name in one of two columns, and a name at all may have.
 _SUBTITLE, _HALF, _NAME = 66, 20, 46
-_LOG_RATIO = 20
+_LOG_RATIO, _FAR_APART = 20, 8
 
 Handle = Line2D | Patch
 
@@ -60,14 +61,19 @@ class Canvas:
 
 
 def new_canvas(
-    title: str, subtitle: str, panels_in: Sequence[float], handles: Sequence[Handle] = (), left_in: float = _LEFT_IN
+    title: str,
+    subtitle: str,
+    panels_in: Sequence[float],
+    handles: Sequence[Handle] = (),
+    left_in: float = _LEFT_IN,
+    label_in: float = _LABEL_IN,
 ) -> Canvas:
     """Title, subtitle, legend, and panels one below the other; all but the lowest have no labels of their places."""
     lines = textwrap.wrap(subtitle, _SUBTITLE)
     heading_in = _TITLE_IN + _LINE_IN * len(lines)
     columns = 2 if all(len(str(handle.get_label())) <= _HALF for handle in handles) else 1
     legend_in = _LEGEND_ROW_IN * ceil(len(handles) / columns) + 0.06 * bool(handles)
-    height_in = heading_in + legend_in + sum(panels_in) + _LABEL_IN * len(panels_in) + _BOTTOM_IN
+    height_in = heading_in + legend_in + sum(panels_in) + label_in * len(panels_in) + _BOTTOM_IN
     figure = Figure(figsize=(WIDTH_IN, height_in))
     FigureCanvasAgg(figure)
     _write_heading(figure, title, lines, height_in)
@@ -75,7 +81,7 @@ def new_canvas(
         _draw_legend(figure, handles, columns, 1 - heading_in / height_in)
     axes, top_in = [], height_in - heading_in - legend_in
     for panel_in in panels_in:
-        top_in -= _LABEL_IN + panel_in
+        top_in -= label_in + panel_in
         width = (WIDTH_IN - left_in - _RIGHT_IN) / WIDTH_IN
         axes.append(figure.add_axes((left_in / WIDTH_IN, top_in / height_in, width, panel_in / height_in)))
     return Canvas(figure, tuple(axes), heading_in)
@@ -127,13 +133,13 @@ def _plot_width_in(axes: Axes) -> float:
 
 
 def users_axis(axes: Axes, report: Report, counts: Sequence[float]) -> None:
-    """Linear, or logarithmic where the levels span more than a factor of twenty."""
+    """Linear, or logarithmic where the thresholds lie far apart."""
     low, high = min(counts, default=1.0), max(counts, default=1.0)
-    if high > _LOG_RATIO * low:
+    held = [most for one in report.candidates if (most := threshold_over(one.runs).at_least) > 0]
+    if held and max(held) > _FAR_APART * min(held):
         _log_axis(axes, "x", low / 1.15, high * 1.15)
     else:
-        margin = max(0.5, 0.04 * (high - low))
-        axes.set_xlim(low - margin, high + margin)
+        axes.set_xlim(min(0, low - 1) - 0.01 * high, 1.03 * high)
         axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel(f"users (mean think time {report.think_time_s:g} s)")

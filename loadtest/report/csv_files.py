@@ -82,7 +82,7 @@ def _summary(
         "variant": candidate.variant,
         "backend": candidate.backend,
         "precision": candidate.precision,
-        "verdict": mark_of(candidate, found),
+        "verdict": mark_of(report, candidate, found),
         **_threshold("throttling", "users", threshold_over(candidate.runs)),
         "ratio_to_first": ratio.value if ratio else None,
         "ratio_to_first_low": ratio.interval[0] if ratio else None,

@@ -11,10 +11,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from loadtest.report.chart_parts import Chart, Handle, value_axis
 from loadtest.report.chart_style import INK, MUTED, PAPER, colour_of, marker_of
 from loadtest.report.level_tables import canary_name
-from loadtest.report.points import is_bracket
 from loadtest.report.row_parts import row_canvas, write_row
 from loadtest.report.table import Table
-from loadtest.report.wording import MISSING, number, threshold_text
+from loadtest.report.wording import MISSING, is_bracket, number, threshold_text
 from loadtest.results.comparison import Report, Run
 from loadtest.results.threshold import Threshold
 from loadtest.statistics.repeats import rate_threshold_over, threshold_over
@@ -75,7 +74,7 @@ def _forest(
     (axes,) = canvas.axes
     _spanning(axes, values)
     base = rows[0].threshold.at
-    if base is not None:
+    if base is not None and not is_bracket(rows[0].threshold):
         axes.axvline(base, color=MUTED, linewidth=0.9, linestyle=(0, (1, 2)), zorder=0.5)
     for height, row in enumerate(rows):
         write_row(axes, height, row.name, threshold_text(row.threshold))
@@ -88,8 +87,7 @@ def _forest(
         ),
     )
     described = "; ".join(f"{row.name}: {threshold_text(row.threshold)} {unit}" for row in rows)
-    reading = f"The bar is the interval of 95 %, the dotted line stands at {rows[0].name}. Intervals that overlap may "
-    reading += "still differ: candidates are compared in pairs, block by block, in the table above."
+    reading = "Bars are intervals of 95 %. Some that overlap still differ: ratios are of pairs, block by block."
     return Chart(name, title, reading, described, canvas.figure, canvas.heading_in, table)
 
 
@@ -108,7 +106,9 @@ def _rows(
 
 
 def _ends(threshold: Threshold) -> tuple[float | None, ...]:
-    return (threshold.at, *threshold.interval) if threshold.at is not None else threshold.bracket
+    if threshold.at is None or is_bracket(threshold):
+        return threshold.bracket
+    return threshold.at, *threshold.interval
 
 
 def _forest_signs(rows: Sequence[_Row]) -> list[Handle]:

@@ -99,7 +99,7 @@ def _contents(report: Report, sections: Sequence[Section]) -> dict[str, Any]:
         "report": report,
         "verdict": words_of(report, found),
         "kind": found.kind,
-        "recommended": found.recommended if len(report.candidates) > 1 else None,
+        "recommended": found.recommended if len(report.candidates) > 1 and found.kind != "undecided" else None,
         "summary": summary(report, found),
         "load": common_load(report),
         "variants": Table(*variants_table(report)),

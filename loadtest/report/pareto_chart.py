@@ -1,7 +1,7 @@
 """The chart of quality against response time, with the Pareto front."""
 
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import pairwise, product
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,9 +16,10 @@ from loadtest.results.comparison import Report
 from loadtest.statistics.front import Front, FrontPoint, front_of
 
 Place = tuple[float, float]
+Box = tuple[float, float, float, float]
 _HEIGHT_IN = 2.7
 # More names than these cover each other; then a legend has them.
-_MOST_NAMES = 7
+_MOST_NAMES = 5
 
 # Where a name may be put beside its data point, best first: close to it, then further up and down on either side.
 # Offsets in typographic points, with the alignment of the text.
@@ -55,7 +56,7 @@ def pareto_chart(report: Report) -> Chart | None:
         _draw(axes, point, places[point.name], factor)
     if not is_crowded:
         points = {point.name: (point.p95_ms, factor * point.quality) for point in front.points}
-        _label_points(canvas.figure, axes, points, steps)
+        _label_points(canvas.figure, axes, points, [*_step_boxes(axes, steps), *_bar_boxes(axes, front, factor)])
     axes.set_xlabel("p95 response time, ms")
     label_above(axes, f"{metric}{unit}")
     described = f"On the Pareto front: {', '.join(front.names)}."
@@ -117,28 +118,43 @@ def _draw(axes: Axes, point: FrontPoint, place: int, factor: float) -> None:
     )
 
 
-def _label_points(figure: Figure, axes: Axes, points: dict[str, Place], front: Sequence[Place]) -> None:
-    """Put each name on the first side of its point where it covers no point, no other name and not the front."""
+def _label_points(figure: Figure, axes: Axes, points: dict[str, Place], drawn: list[Box]) -> None:
+    """Put each name on the first side of its point where it covers no other name, no point, and nothing `drawn`.
+
+    Where there is no such side, what is drawn may be covered.
+    """
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined] # an Agg canvas has one
-    frame = axes.get_window_extent(renderer)
-    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in axes.transData.transform(list(points.values()))]
-    taken += _step_boxes(axes.transData.transform(front)) if front else []
+    frame = axes.get_window_extent(renderer).extents
+    taken = [(x - 9, y - 9, x + 9, y + 9) for x, y in axes.transData.transform(list(points.values()))]
     for name, point in sorted(points.items(), key=lambda item: item[1]):
-        for dx, dy, ha, va in _LABEL_SIDES:
-            label = axes.annotate(name, point, (dx, dy), textcoords="offset points", ha=ha, va=va, size=9)
-            box = label.get_window_extent(renderer)
-            if _inside(box.extents, frame.extents) and not any(_overlap(box.extents, other) for other in taken):
+        for avoided, side in product(([*taken, *drawn], taken, []), _LABEL_SIDES):
+            dx, dy, ha, va = side
+            label = axes.annotate(name, point, (dx, dy), textcoords="offset points", ha=ha, va=va, size=9.5)
+            box = label.get_window_extent(renderer).extents
+            if _inside(box, frame) and not any(_overlap(box, other) for other in avoided):
+                taken.append(tuple(box))
                 break
             label.remove()
-        else:
-            label = axes.annotate(name, point, (9, 60), textcoords="offset points", ha="left", va="bottom", size=9)
-            box = label.get_window_extent(renderer)
-        taken.append(box.extents)
 
 
-def _step_boxes(corners: Iterable[Place]) -> list[tuple[float, float, float, float]]:
+def _bar_boxes(axes: Axes, front: Front, factor: float) -> list[Box]:
+    """The pixels that the intervals cover."""
+    boxes = []
+    for point in front.points:
+        at = point.p95_ms, factor * point.quality
+        times, values = point.p95_interval_ms, point.quality_interval
+        if times:
+            (x0, y), (x1, _) = axes.transData.transform([(times[0], at[1]), (times[1], at[1])])
+            boxes.append((x0, y - 1, x1, y + 1))
+        if values:
+            (x, y0), (_, y1) = axes.transData.transform([(at[0], factor * values[0]), (at[0], factor * values[1])])
+            boxes.append((x - 1, y0, x + 1, y1))
+    return boxes
+
+
+def _step_boxes(axes: Axes, steps: Sequence[Place]) -> list[Box]:
     """The pixels that the front's steps cover: across to the next corner, then up to it."""
-    corners = list(corners)
+    corners = list(axes.transData.transform(steps)) if steps else []
     across = [(x0, y0 - 1, x1, y0 + 1) for (x0, y0), (x1, _) in pairwise(corners)]
     return across + [(x1 - 1, y0, x1 + 1, y1) for (_, y0), (x1, y1) in pairwise(corners)]
 

@@ -3,15 +3,13 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from loadtest.report.wording import is_bracket
 from loadtest.results.comparison import CandidateReport, Report
 from loadtest.results.levels import LevelResult
 from loadtest.results.threshold import Threshold
 from loadtest.statistics.repeats import threshold_over
 
 Measure = Callable[[LevelResult], float | None]
-
-# An estimate between levels farther apart than this would be the curve's and not the measurement's.
-_NARROW = 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +66,6 @@ def lines_of(points: Sequence[Point], threshold: Threshold) -> tuple[Sequence[Po
         return held, None
     ends = held[-1], beyond[0]
     return (held, ends) if is_bracket(threshold) else ([*held, ends[1]], None)
-
-
-def is_bracket(threshold: Threshold) -> bool:
-    """Whether it is only known to lie between two levels that are far from each other."""
-    low, high = threshold.bracket
-    if low is None or high is None:
-        return False
-    return threshold.at is None or (threshold.interval == (None, None) and high > _NARROW * low)
 
 
 def users_of(report: Report) -> list[float]:

@@ -55,11 +55,11 @@ def _cells(report: Report, candidate: CandidateReport, found: Verdict, load: Com
     rates = threshold_text(rate_threshold_over(candidate.runs)) if report.slo else MISSING
     return {
         "candidate": candidate.name,
-        "verdict": mark_of(candidate, found) if len(report.candidates) > 1 else MISSING,
+        "verdict": mark_of(report, candidate, found) if len(report.candidates) > 1 else MISSING,
         "throttles at, users (95%)": threshold_text(threshold_over(candidate.runs)),
-        f"against {first.name} (95%)": MISSING if is_first else ratio_text(ratio_to_first(report, candidate)),
+        "users against the first (95%)": MISSING if is_first else ratio_text(ratio_to_first(report, candidate)),
         f"{metrics_of(report)} (95%)": interval_text(candidate.quality),
-        f"points against {first.name} (95%)": points_text(difference) if difference else MISSING,
+        "points against the first (95%)": points_text(difference) if difference else MISSING,
         f"p95 {load.where}, ms".replace(" ,", ","): spread_text(load.p95_ms(candidate.name)),
         f"requests/s within {report.slo} (95%)": rates,
         "cost of a million (95%)": cost_text(cost_of(report, candidate)),

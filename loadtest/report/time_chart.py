@@ -5,7 +5,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from loadtest.report.chart_parts import Chart, new_canvas, shortened
 from loadtest.report.chart_style import INK, MUTED, colour_of
-from loadtest.report.points import is_bracket
+from loadtest.report.wording import is_bracket
 from loadtest.results.comparison import CandidateReport, Report
 from loadtest.results.threshold import Threshold
 from loadtest.statistics.repeats import threshold_over
@@ -43,7 +43,7 @@ def _draw(axes: Axes, place: int, candidate: CandidateReport) -> None:
     threshold = threshold_over(candidate.runs)
     if (at := _known(threshold)) is not None:
         axes.axhline(at, color=INK, linewidth=0.9, linestyle=(0, (1, 2)))
-    axes.set_title(f"{shortened(candidate.name, 40)}, users", loc="left", size=9, color=MUTED, pad=4)
+    axes.set_title(f"{shortened(candidate.name, 40)}, users", loc="left", size=9.5, color=MUTED, pad=4)
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.yaxis.set_major_locator(MaxNLocator(2, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

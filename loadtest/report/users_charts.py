@@ -21,7 +21,8 @@ from loadtest.report.chart_parts import (
     value_axis,
 )
 from loadtest.report.chart_style import MUTED, PAPER, SHADE, colour_of, marker_of
-from loadtest.report.points import Measure, Point, beyond_all, is_bracket, lines_of, points_of, users_of
+from loadtest.report.points import Measure, Point, beyond_all, lines_of, points_of, users_of
+from loadtest.report.wording import is_bracket
 from loadtest.results.comparison import Report
 from loadtest.results.levels import LevelResult
 from loadtest.statistics.repeats import threshold_over
@@ -45,14 +46,15 @@ def response_chart(report: Report, percent: int) -> Chart | None:
     if not values:
         return None
     title = f"Response time against users, p{percent}"
-    limits = [limit for limit in _time_limits(report, percent) if limit.at <= 2 * max(values)]
+    limits, far = _time_limits(report, percent, 2 * max(values))
     canvas = _canvas(report, title, "ok answers alone, measured from when they were due", limits)
     (axes,) = canvas.axes
     value_axis(axes, "y", [*values, *(limit.at for limit in limits)])
     _draw(axes, report, measure, limits)
     label_above(axes, f"p{percent} response time, ms")
     described = f"p{percent} in milliseconds, a line per candidate up to its threshold: {_thresholds(report)}."
-    reading = "Lower is better. Answers count, rejections do not."
+    above = "".join(f" Far above: {limit.label}." for limit in far)
+    reading = f"Lower is better. Answers count, rejections do not.{above}"
     return Chart(
         "response-time" if percent == 95 else "response-time-median",
         title,
@@ -63,14 +65,15 @@ def response_chart(report: Report, percent: int) -> Chart | None:
     )
 
 
-def _time_limits(report: Report, percent: int) -> list[_Limit]:
+def _time_limits(report: Report, percent: int, highest_ms: float) -> tuple[list[_Limit], list[_Limit]]:
+    """Those to draw, and those that would only squeeze the points."""
     limits = []
     if report.slo and report.slo.percent == percent:
         limits.append(_Limit(report.slo.limit_ms, f"objective {report.slo}"))
     if report.queue_deadline_s is not None:
         milliseconds = 1000 * report.queue_deadline_s
         limits.append(_Limit(milliseconds, f"queue deadline {milliseconds:g} ms", _DEADLINE_DASHES))
-    return limits
+    return [one for one in limits if one.at <= highest_ms], [one for one in limits if one.at > highest_ms]
 
 
 def unserved_chart(report: Report) -> Chart | None:
@@ -126,7 +129,7 @@ def latency_throughput_chart(report: Report) -> Chart | None:
         title, "a point for each number of users; small ones lie beyond the threshold", [_HEIGHT_IN], handles_of(report)
     )
     (axes,) = canvas.axes
-    value_axis(axes, "x", [point.level.ok_per_s for point in points])
+    axes.set_xlim(0, 1.08 * max(point.level.ok_per_s for point in points))
     value_axis(axes, "y", [point.spread.value for point in points])
     for place, candidate in enumerate(report.candidates):
         line, _ = lines_of(measured[candidate.name], threshold_over(candidate.runs))
@@ -203,5 +206,5 @@ def draw_point(axes: Axes, place: int, x: float, point: Point) -> None:
     colour, spread = colour_of(place), point.spread
     if spread.runs > 1:
         axes.plot([x, x], [spread.low, spread.high], color=colour, linewidth=1.2, solid_capstyle="butt")
-    face, size = (colour if point.is_sound else PAPER), (5.5 if point.is_held else 3.5)
+    face, size = (colour if point.is_sound else PAPER), (5.5 if point.is_held else 4)
     axes.plot(x, spread.value, marker_of(place), color=colour, markerfacecolor=face, markersize=size)

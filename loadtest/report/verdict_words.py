@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from loadtest.report.next_command import next_command
-from loadtest.report.wording import quality_change, ratio_text, threshold_text
+from loadtest.report.wording import is_bracket, quality_change, ratio_text, threshold_text, times_text
 from loadtest.results.comparison import CandidateReport, Report
 from loadtest.results.threshold import Threshold
 from loadtest.statistics.ratios import Ratio
@@ -15,12 +15,19 @@ from loadtest.statistics.verdict import Verdict
 # A canary farther from itself than this says that differences of the same size are noise.
 MOST_NOISE = 0.05
 
+# Names that a headline holds.
+_MOST_LISTED = 3
+
 MARKS = {
     "recommended": "recommended",
+    "best": "seems best",
+    "kept": "keep for now",
     "leader": "not told apart",
+    "more": "may hold more",
     "excluded": "loses too much",
     "dropped": "dropped",
     "failed": "not measured",
+    "first": "compared with",
     "": "behind",
 }
 
@@ -54,19 +61,25 @@ def words_of(report: Report, found: Verdict) -> VerdictWords:
     return VerdictWords(_headline(report, found), facts, next_command(report, found))
 
 
-def mark_of(candidate: CandidateReport, found: Verdict) -> str:
+def mark_of(report: Report, candidate: CandidateReport, found: Verdict) -> str:
     """What the verdict says of a candidate, in a word or two."""
     name = candidate.name
-    if name == found.recommended:
-        key = "recommended"
+    if found.kind == "undecided" and name in found.leaders[:1]:
+        key = "best"
+    elif name == found.recommended:
+        key = "kept" if found.kind == "undecided" else "recommended"
     elif name in found.excluded:
         key = "excluded"
     elif not candidate.levels:
         key = "failed"
     elif candidate.dropped:
         key = "dropped"
+    elif name in found.may_hold_more:
+        key = "more"
     else:
         key = "leader" if name in found.leaders or name in found.unmeasured else ""
+    if not key and candidate is report.candidates[0]:
+        key = "first"
     return MARKS[key]
 
 
@@ -74,7 +87,7 @@ def holds_text(candidate: CandidateReport) -> str:
     """dense@torch throttles at 52 users (45..54)."""
     threshold = threshold_over(candidate.runs)
     low, high = threshold.bracket
-    if threshold.at is not None:
+    if threshold.at is not None and not is_bracket(threshold):
         return f"{candidate.name} throttles at {threshold_text(threshold, 'users')}"
     if high is not None and low is not None:
         return f"{candidate.name} throttles somewhere between {low:g} and {high:g} users"
@@ -96,13 +109,25 @@ def _headline(report: Report, found: Verdict) -> str:
         return "No recommendation: no candidate has a threshold that is known as a number."
     chosen = found.recommended
     if found.kind == "winner":
-        return f"Ship {chosen}."
+        gain = f": {times_text(found.effect)} the users of {found.against}" if found.effect and found.against else ""
+        return f"Ship {chosen}{gain}."
+    if found.may_hold_more:
+        names = _listed(found.may_hold_more)
+        return (
+            f"No clear winner yet: {names} {'was' if len(found.may_hold_more) == 1 else 'were'} never given too much."
+        )
     others = [name for name in found.leaders if name != chosen]
     if found.kind == "tie":
         return f"No clear winner: {_listed([chosen, *others])} hold the same number of users within 5 %. Take {chosen}."
     if not others:
         return f"No clear winner yet. {chosen} seems best."
-    return f"No clear winner yet: {_listed([chosen, *others])} cannot be told apart. {chosen} seems best."
+    who = _listed([chosen, *others]) if len(others) < _MOST_LISTED else f"{1 + len(others)} candidates"
+    advice = (
+        f"{chosen} seems best"
+        if chosen == found.leaders[0]
+        else f"{found.leaders[0]} seems best; keep {chosen} until it is sure"
+    )
+    return f"No clear winner yet: {who} cannot be told apart. {advice}."
 
 
 def _effect(report: Report, found: Verdict) -> list[Fact]:
@@ -112,14 +137,11 @@ def _effect(report: Report, found: Verdict) -> list[Fact]:
     shown = [named[name] for name in (found.recommended, found.against) if name]
     sentences = [_sentence("; ".join(map(holds_text, shown)))] if shown else []
     if found.effect and found.against:
-        sentences.append(f"{_times(found.effect)} the users of {found.against}{_noise_word(found.effect)}.")
+        sentences.append(f"That is {ratio_text(found.effect)} as many{_noise_word(found.effect)}.")
     if found.lead and found.runner_up and found.runner_up != found.against:
-        sentences.append(f"{_times(found.lead)} those of the next best, {found.runner_up}{_noise_word(found.lead)}.")
+        noise = _noise_word(found.lead)
+        sentences.append(f"It is {ratio_text(found.lead)} as many as the next best holds, {found.runner_up}{noise}.")
     return [Fact("Effect", " ".join(sentences))] if sentences else []
-
-
-def _times(ratio: Ratio) -> str:
-    return f"That is {ratio_text(ratio)}"
 
 
 def _noise_word(ratio: Ratio) -> str:
@@ -163,8 +185,10 @@ def _sureness(report: Report, found: Verdict) -> list[Fact]:
         measured = f"Measured in {blocks} blocks, each candidate on a fresh server in each."
     else:
         measured = "Measured in one run of each candidate: how much two starts of a server differ was not measured."
-    p = f" Chance corrected for {len(report.candidates)} candidates, it is better than {found.runner_up} with "
-    sure = f"{p}{_percent(found.sureness)}." if found.sureness is not None and found.runner_up else ""
+    sure = ""
+    if found.sureness is not None and found.sureness > 0.5:
+        among = f"chance among {len(report.candidates)} candidates allowed for"
+        sure = f" It holds more than {found.runner_up} with {_percent(found.sureness)} ({among})."
     return [Fact("How sure", measured + sure), *_canary(report, found)]
 
 

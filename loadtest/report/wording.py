@@ -10,6 +10,9 @@ from loadtest.statistics.ratios import Ratio
 MISSING = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 
+# An estimate between levels farther apart than this would be the curve's and not the measurement's.
+_NARROW = 1.3
+
 # Metrics that are a share of the examples; they are read in percent.
 SHARES = frozenset({"accuracy"})
 
@@ -34,10 +37,27 @@ def interval_of(interval: tuple[float | None, float | None] | None) -> str:
     return f" ({'' if low is None else number(low)}..{'' if high is None else number(high)})"
 
 
+def is_bracket(threshold: Threshold) -> bool:
+    """Whether it is only known to lie between two levels that are far from each other."""
+    low, high = threshold.bracket
+    if low is None or high is None:
+        return False
+    return threshold.at is None or (threshold.interval == (None, None) and high > _NARROW * low)
+
+
 def threshold_text(threshold: Threshold, unit: str = "") -> str:
     """The number of users with the interval behind it: 52 (49..55); a bound as it is. The unit stands in between."""
-    text = f"{threshold.text} {unit}".rstrip()
-    return text if threshold.at is None else f"{text}{interval_of(threshold.interval)}"
+    if is_bracket(threshold):
+        low, high = threshold.bracket
+        return f"{number(low)}{MISSING}{number(high)} {unit}".rstrip()
+    text, (low, high) = f"{threshold.text} {unit}".rstrip(), threshold.interval
+    if threshold.at is None or (low is None and high is None):
+        return text
+    # As many digits as the estimate itself has.
+    low_text, high_text = (
+        "" if end is None else f"{end:.0f}" if threshold.at >= 10 else number(end) for end in (low, high)
+    )
+    return f"{text} ({low_text}..{high_text})"
 
 
 def ratio_text(ratio: Ratio | None) -> str:
@@ -45,7 +65,12 @@ def ratio_text(ratio: Ratio | None) -> str:
     if ratio is None:
         return MISSING
     low, high = ratio.interval
-    return f"{_hundredths(ratio.value)} {TIMES} ({_hundredths(low)}..{_hundredths(high)})"
+    return f"{times_text(ratio)} ({_hundredths(low)}..{_hundredths(high)})"
+
+
+def times_text(ratio: Ratio) -> str:
+    """1.22 x, without its interval."""
+    return f"{_hundredths(ratio.value)} {TIMES}"
 
 
 def _hundredths(ratio: float | None) -> str:
