@@ -1,6 +1,7 @@
 """HTTP on one connection: uvicorn's protocol, with bounds on all that a client can make it keep or wait for."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any, Literal, cast
 
@@ -8,6 +9,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from serving.front.asgi import RECEIVED
 from serving.front.http_door import (
     KEEP_ALIVE_S,
     LINGER_S,
@@ -206,6 +208,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._phase = "idle"
             return
         self._phase = "answering"
+        cast("dict[str, Any]", cycle.scope)[RECEIVED] = time.perf_counter()
         if not self._is_small:
             cycle.keep_alive = self._keeps_alive and not self._in_reserve
         cycle.more_body = False

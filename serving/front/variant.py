@@ -95,6 +95,7 @@ class ServedVariant:
             now + timeout_s,
             isolated=deaths > 0,
             content_encoding=request.content_encoding,
+            sent=now,
         )
         self.metrics.in_flight_requests.inc()
         try:
