@@ -86,7 +86,8 @@ class Inference:
             if exchange.refusal:
                 variant.metrics.refused(exchange.refusal)
             if exchange.status == 200:
-                variant.metrics.observe_phases(exchange.timings)
+                variant.metrics.queue_duration.observe(exchange.timings.queue_s)
+                variant.metrics.tokenize_duration.observe(exchange.timings.tokenize_s)
         self.request_log.record(exchange)
         if self.spans is not None:
             self.spans.record(exchange)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from serving.front.refusals import Refusal
-from serving.wire.timings import Timings
 
 _LABELS = ("variant", "backend")
 
@@ -47,9 +46,9 @@ class Metrics:
         self.request_duration = histogram("request_duration_seconds", "From arrival to answer.", _SECONDS)
         self.queue_duration = histogram("queue_duration_seconds", "Waiting to be decoded and for the engine.", _SECONDS)
         self.tokenize_duration = histogram("tokenize_duration_seconds", "Decoding and tokenizing.", _SECONDS)
-        self.batch_duration = histogram("batch_duration_seconds", "From taken by a stream to the engine.", _SECONDS)
+        self.batch_duration = histogram("batch_duration_seconds", "Choosing and laying out one call.", _SECONDS)
         self.inference_duration = histogram("inference_duration_seconds", "One call of the engine.", _SECONDS)
-        self.encode_duration = histogram("encode_duration_seconds", "Writing an answer, in the worker.", _SECONDS)
+        self.encode_duration = histogram("encode_duration_seconds", "Writing the answers of one call.", _SECONDS)
         self.batch_tokens = histogram("batch_tokens", "Tokens in one call of the engine.", _TOKENS)
         self.batch_requests = histogram("batch_requests", "Requests in one call of the engine.", _REQUESTS)
         self.in_flight_requests = gauge("in_flight_requests", "Requests admitted and not yet answered.")
@@ -133,13 +132,6 @@ class VariantMetrics:
             self.by_status[status] = self.requests.labels(*self.labels, str(status))
         self.by_status[status].inc()
         self.request_duration.observe(seconds)
-
-    def observe_phases(self, timings: Timings) -> None:
-        """Of an answer. Calls of the engine are counted once, however many requests share them."""
-        self.queue_duration.observe(timings.queue_s)
-        self.tokenize_duration.observe(timings.tokenize_s)
-        self.batch_duration.observe(timings.batch_s)
-        self.encode_duration.observe(timings.encode_s)
 
     def refused(self, reason: Refusal) -> None:
         if reason not in self.by_reason:

@@ -178,7 +178,9 @@ class ServedVariant:
 
     def _count(self, batch: BatchDone) -> None:
         metrics = self.metrics
+        metrics.batch_duration.observe(batch.batch_s)
         metrics.inference_duration.observe(batch.infer_s)
+        metrics.encode_duration.observe(batch.encode_s)
         metrics.batch_requests.observe(batch.requests)
         metrics.batch_tokens.observe(batch.tokens)
         metrics.tokens.inc(batch.tokens)

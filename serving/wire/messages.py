@@ -92,13 +92,16 @@ class Reply(msgspec.Struct, tag="reply", array_like=True):
 
 
 class BatchDone(msgspec.Struct, tag="batch", array_like=True):
-    """One call of the engine. `busy_s` is how long it kept its stream, `infer_s` the engine's part."""
+    """One call of the engine. `busy_s` is how long it kept its stream: `batch_s` until the engine began, `infer_s` the
+    engine's part, `encode_s` writing the answers."""
 
     requests: int
     tokens: int
     padding_tokens: int
     infer_s: float
     busy_s: float
+    batch_s: float = 0.0
+    encode_s: float = 0.0
 
 
 class Beat(msgspec.Struct, tag="beat", array_like=True):

@@ -185,7 +185,9 @@ class Streams:
             messages += [self._reply(job) for job in self._completed(batch, results)]
         tokens = sum(text.tokens for text in batch)
         padding = self._handler.padding_tokens(rows) if self._handler.batches else 0
-        messages.append(BatchDone(len(jobs), tokens, padding, ended - begun, time.monotonic() - started))
+        done = time.monotonic()
+        spent_s = ended - begun, done - started, begun - started, done - ended
+        messages.append(BatchDone(len(jobs), tokens, padding, *spent_s))
         return messages
 
     def _called(self, jobs: list[Job], taken: float, begun: float) -> float:
