@@ -14,6 +14,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 T = TypeVar("T")
 
+# In a scope: when the last byte of the request was received (`time.perf_counter`), once it was.
+RECEIVED = "paretoserve.received"
+
 
 class ClientLeft(Exception):
     """The client closed its connection; there is nobody to answer."""

@@ -4,7 +4,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from types import SimpleNamespace
+from typing import Protocol, cast
+
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from serving.front.raw_answer import last_answer
 from serving.front.settings import Settings
@@ -23,6 +26,11 @@ MAX_PIPELINED, MAX_PIPELINED_BYTES = 16, 64 * 1024
 
 # A refused request with a body of up to so many bytes keeps its connection: the body is read and thrown away.
 SMALL_BODY_BYTES = 64 * 1024
+
+# Stands where uvicorn looks for the request that is being answered, once that was answered without its help.
+ANSWERED = cast(
+    "RequestResponseCycle", SimpleNamespace(response_complete=True, more_body=False, message_event=asyncio.Event())
+)
 
 _HEALTH = (b"/ping", b"/metrics")
 

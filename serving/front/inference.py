@@ -17,6 +17,7 @@ from serving.front.metrics import Metrics
 from serving.front.raw_answer import CLOSE, raw_answer
 from serving.front.refusals import Refusal, Refused
 from serving.front.request_log import RequestLog
+from serving.front.server_timing import server_timing
 from serving.front.variant import ServedVariant
 from serving.wire.messages import Reply
 
@@ -47,6 +48,7 @@ class Inference:
 
     async def handle(
         self,
+        scope: asgi.Scope,
         headers: dict[bytes, bytes],
         receive: asgi.Receive,
         send: asgi.Send,
@@ -59,7 +61,7 @@ class Inference:
         variant = None
         try:
             variant = self.find(name)
-            reply = await self._ask(variant, exchange, headers, receive)
+            reply = await self._ask(variant, exchange, scope, headers, receive)
             body, content_type = _unpack(variant, reply, exchange, extra)
         except asgi.ClientLeft:
             exchange.status, exchange.error = CLIENT_LEFT, asgi.ClientLeft.__name__
@@ -91,7 +93,12 @@ class Inference:
             self.spans.record(exchange)
 
     async def _ask(
-        self, variant: ServedVariant, exchange: Exchange, headers: dict[bytes, bytes], receive: asgi.Receive
+        self,
+        variant: ServedVariant,
+        exchange: Exchange,
+        scope: asgi.Scope,
+        headers: dict[bytes, bytes],
+        receive: asgi.Receive,
     ) -> Reply:
         exchange.variant, exchange.backend = variant.name, variant.backend
         body = await asgi.read_body(headers, receive, self.max_body_bytes, self.budget)
@@ -99,6 +106,7 @@ class Inference:
             request = _request(body, headers, exchange.protocol)
             timeout_s = _timeout_s(headers)
             exchange.asked = time.perf_counter()
+            exchange.received = scope.get(asgi.RECEIVED, exchange.asked)
             return await asgi.unless_client_leaves(variant.ask(request, timeout_s), receive)
         finally:
             self.budget.release(len(body))
@@ -117,8 +125,8 @@ class Inference:
         refused = variant.refusal()
         if refused is None:
             return None
-        exchange = Exchange(identity_of(headers), protocol, time.perf_counter(), 0.0, variant.name, variant.backend)
-        exchange.refusal = refused.reason
+        exchange = Exchange(identity_of(headers), protocol, time.perf_counter())
+        exchange.variant, exchange.backend, exchange.refusal = variant.name, variant.backend, refused.reason
         extra = exchange.identity.echoed()
         body, _ = _error(refused.error, exchange, extra)
         self._record(exchange, variant)
@@ -143,10 +151,9 @@ def _timeout_s(headers: dict[bytes, bytes]) -> float:
 
 
 def _unpack(variant: ServedVariant, reply: Reply, exchange: Exchange, extra: Headers) -> tuple[bytes, str]:
-    timings = reply.timings
-    exchange.timings, exchange.tokens = timings, reply.tokens
-    parts = (("queue", timings.queue_s), ("tokenize", timings.tokenize_s), ("infer", timings.infer_s))
-    extra.append((b"server-timing", ", ".join(f"{name};dur={s * 1000:.3f}" for name, s in parts).encode()))
+    exchange.timings, exchange.tokens = reply.timings, reply.tokens
+    total_s = time.perf_counter() - exchange.received
+    extra.append((b"server-timing", server_timing(reply.timings, total_s)))
     if reply.error:
         return _worker_error(reply, exchange, extra)
     exchange.status = 200

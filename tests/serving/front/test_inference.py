@@ -29,7 +29,7 @@ def test_a_bug_in_the_front_is_answered_with_the_id_and_logged_without_its_messa
     metrics = Metrics()
     routes = Inference(find, 10, metrics, RequestLog())
     with caplog.at_level(logging.INFO, "paretoserve.requests"):
-        asyncio.run(routes.handle({b"x-request-id": b"my-id"}, receive, send, "private", "invocations"))
+        asyncio.run(routes.handle({}, {b"x-request-id": b"my-id"}, receive, send, "private", "invocations"))
     start, body = sent
     assert (start["status"], dict(start["headers"])[b"x-request-id"]) == (500, b"my-id")
     assert b"Internal error" in body["body"]
