@@ -22,6 +22,7 @@ from paretoserve.campaigns import measure as measuring
 from paretoserve.campaigns.course import Course, begun
 from paretoserve.campaigns.measure import Measured, Task, cpu_per_1000, measure, sentence
 from paretoserve.campaigns.plan import Place
+from paretoserve.campaigns.serving import serving
 from paretoserve.campaigns.settings import Comparison, Load
 from paretoserve.candidates.candidate import Candidate, parse_candidate
 from paretoserve.hosts.endpoint import Served
@@ -108,8 +109,6 @@ def test_a_server_that_is_killed_leaves_the_levels_until_then(
     candidate: Candidate, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     servers: list[Served] = []
-    serving = measuring.serving
-
     @contextmanager
     def remembered(*given: Any) -> Iterator[Served]:
         with serving(*given) as server:
