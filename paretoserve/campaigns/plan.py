@@ -10,8 +10,8 @@ from paretoserve.campaigns.settings import Comparison, Levels, Load
 from paretoserve.terminal.scene import duration
 from recipes.data.rows import load_data
 
-# What a server, and a process of the load generator, take until they do anything, most often.
-SERVER_START_S, GENERATOR_START_S = 8.0, 2.0
+# What a server, and the processes of the load generator in a run, take until they do anything, most often.
+SERVER_START_S, GENERATORS_START_S = 8.0, 4.0
 # A row of the data over HTTP.
 ROW_S = 0.01
 # Around the threshold of earlier blocks: two levels with it between them, and two more should it have been too low.
@@ -48,7 +48,7 @@ def run_seconds(load: Load, block: int, rows: int) -> float:
     visits = _visits(load.levels, load.exact_levels, load.max_visits if block == 0 else load.later_visits)
     first_s = rows * ROW_S if block == 0 else 0.0
     loaded_s = load.probe_s + visits * load.visit_s + load.rate_s * (1 if load.slo is None else 1 + load.later_visits)
-    return SERVER_START_S + 3 * GENERATOR_START_S + first_s + loaded_s
+    return SERVER_START_S + GENERATORS_START_S + first_s + loaded_s
 
 
 def _visits(levels: Levels, exact: bool, most: int) -> int:
@@ -56,7 +56,7 @@ def _visits(levels: Levels, exact: bool, most: int) -> int:
 
 
 def pilot_seconds(load: Load) -> float:
-    return SERVER_START_S + GENERATOR_START_S + load.probe_s
+    return SERVER_START_S + load.probe_s
 
 
 def planned_seconds(comparison: Comparison, rows: int) -> float:

@@ -58,8 +58,9 @@ class Load:
 
     @property
     def visit_s(self) -> float:
-        """What a visit to a level takes, most often."""
-        return self.ramp_s + max(self.settle_s, 3 * self.think_time_s) + (self.min_dwell_s + self.max_dwell_s) / 2
+        """What a visit to a level takes, most often: the longest ones are few."""
+        dwell_s = self.min_dwell_s + (self.max_dwell_s - self.min_dwell_s) / 3
+        return self.ramp_s + max(self.settle_s, 3 * self.think_time_s) + dwell_s
 
 
 def quick(load: Load) -> Load:
