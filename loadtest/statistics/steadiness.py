@@ -7,9 +7,10 @@ slices (a covariate, as in Lavenberg and Welch, "A Perspective on the Use of Con
 Efficiency of Monte Carlo Simulations", Management Science 27, 1981). What remains changes when the server does. With
 closed-loop users, whose number and pauses are fixed, it is also what their throughput changes with.
 
-A window is steady where that change is small, and known well. Throughput, the share of slow answers and the unserved
-share are fitted alike, but scatter so much that only a change beyond doubt counts. After a window that was not steady
-a new one begins; each such further chance is held to a narrower limit, as chance alone passes one of several.
+A window is steady where that change is small, and known well. The response time as it is, throughput, the share of slow
+answers and the unserved share are fitted alike, but scatter so much that only a change beyond doubt counts. After a
+window that was not steady a new one begins; each such further chance is held to a narrower limit, as chance alone
+passes one of several.
 """
 
 from collections.abc import Sequence
@@ -90,6 +91,14 @@ def watched(campaign: Campaign, rows: Sequence[RequestRow], dwell: Dwell, now_s:
     return _judged(campaign, rows, replace(dwell, is_over=is_last), now_s)
 
 
+def unsteady_in(campaign: Campaign, rows: Sequence[RequestRow], window: Window) -> str:
+    """Why a window that cannot go on any more is not steady, in a sentence; empty where it is.
+
+    `rows` are all of the visit up to its end.
+    """
+    return _judged(campaign, rows, Dwell(window.t_start_s, window.t_start_s, is_over=True), window.t_end_s).unsteady
+
+
 def _seems_to_change(campaign: Campaign, rows: Sequence[RequestRow], window: Window) -> bool:
     """Whether the response time would change by more than is steady, went it on like that for `min_dwell_s`."""
     change = response_change(rows, window)
@@ -98,7 +107,7 @@ def _seems_to_change(campaign: Campaign, rows: Sequence[RequestRow], window: Win
 
 def _judged(campaign: Campaign, rows: Sequence[RequestRow], dwell: Dwell, now_s: float) -> Dwell:
     window = Window(dwell.start_s, now_s)
-    inside = rows_since(rows, window.t_start_s)
+    inside = _inside(rows, window)
     if dwell.is_over and len(inside) < campaign.min_attempts:
         seconds = campaign.max_dwell_s
         return replace(dwell, unsteady=dwell.unsteady or f"it had only {len(inside)} requests in {seconds:g} s.")
@@ -117,11 +126,13 @@ def _judged(campaign: Campaign, rows: Sequence[RequestRow], dwell: Dwell, now_s:
     return replace(dwell, unsteady=reason, windows_before=windows, start_s=now_s)
 
 
-def why_unsteady(rows: Sequence[RequestRow], window: Window, response: Change | None, tolerance: float) -> str:
+def why_unsteady(rows: Sequence[RequestRow], window: Window, response: Change, tolerance: float) -> str:
     """What changed within the window, in a sentence; empty where nothing did. `response` is its `response_change`."""
-    if response and abs(response.value) > tolerance:
-        return f"the response time {_by(float(np.expm1(response.value)))} while it was measured."
-    inside = rows_since(rows, window.t_start_s)
+    whole = response_change(rows, window, is_whole=True)
+    if whole and (abs(response.value) > tolerance or (whole.is_beyond_doubt and abs(whole.value) > tolerance)):
+        seen = whole if whole.value * response.value > 0 else response
+        return f"the response time {_by(float(np.expm1(seen.value)))} while it was measured."
+    inside = _inside(rows, window)
     done_s = np.array([row.t_done_s for row in inside])
     ok = np.array([row.outcome == "ok" for row in inside], dtype=bool)
     rate = _rate_change(done_s, window)
@@ -137,16 +148,20 @@ def why_unsteady(rows: Sequence[RequestRow], window: Window, response: Change | 
     return ""
 
 
+def _inside(rows: Sequence[RequestRow], window: Window) -> list[RequestRow]:
+    return [row for row in rows_since(rows, window.t_start_s) if row.t_done_s < window.t_end_s]
+
+
 def _by(change: float) -> str:
     return f"{'rose' if change > 0 else 'fell'} by {abs(change):.0%}"
 
 
-def response_change(rows: Sequence[RequestRow], window: Window) -> Change | None:
-    """Of the logarithm of the response time of ok answers, without what the requests found waiting explain.
+def response_change(rows: Sequence[RequestRow], window: Window, *, is_whole: bool = False) -> Change | None:
+    """Of the logarithm of the response time of ok answers, without what the requests found waiting explain, or whole.
 
     None where there are too few answers. A level that answers nothing is steady in that.
     """
-    inside = rows_since(rows, window.t_start_s)
+    inside = _inside(rows, window)
     answers = [row for row in inside if row.outcome == "ok"]
     if not answers:
         return Change(0.0, 0.0) if inside else None
@@ -155,7 +170,7 @@ def response_change(rows: Sequence[RequestRow], window: Window) -> Change | None
     if count < _LEAST_SLICES or len(np.unique(place)) < count:
         return None
     logs = np.log([max(row.response_ms, 1e-3) for row in answers])
-    waiting = np.log1p(_in_flight(rows, answers))
+    waiting = np.zeros(len(logs)) if is_whole else np.log1p(_in_flight(rows, answers))
     return _line(_without(logs, waiting, place))
 
 
@@ -208,7 +223,7 @@ def _line(means: Floats) -> Change:
 def seconds_of(rows: Sequence[RequestRow], window: Window) -> list[Slice]:
     """The attempts and the unserved of each whole second of a window that ends now."""
     counts = np.zeros((int(window.duration_s), 2), dtype=int)
-    for row in rows_since(rows, window.t_start_s):
+    for row in _inside(rows, window):
         second = int(row.t_done_s - window.t_start_s)
         if second < len(counts):
             counts[second] += (1, row.outcome != "ok")
