@@ -42,6 +42,10 @@ _BEYOND_DOUBT, _LEAST_RATE, _LEAST_SHARE = 4.6, 0.14, 0.02
 
 _SLOW_PERCENT = 90
 
+# Of the requests due in a window of the open loop: how many more may be under way at its end than at its begin; and
+# how many deviations of a Poisson number that is at least.
+_LEAST_PILE, _PILE_BEYOND_DOUBT = 0.05, 3.0
+
 
 class Change(NamedTuple):
     """Of something over a window, and its standard error."""
@@ -91,14 +95,6 @@ def watched(campaign: Campaign, rows: Sequence[RequestRow], dwell: Dwell, now_s:
     return _judged(campaign, rows, replace(dwell, is_over=is_last), now_s)
 
 
-def unsteady_in(campaign: Campaign, rows: Sequence[RequestRow], window: Window) -> str:
-    """Why a window that cannot go on any more is not steady, in a sentence; empty where it is.
-
-    `rows` are all of the visit up to its end.
-    """
-    return _judged(campaign, rows, Dwell(window.t_start_s, window.t_start_s, is_over=True), window.t_end_s).unsteady
-
-
 def _seems_to_change(campaign: Campaign, rows: Sequence[RequestRow], window: Window) -> bool:
     """Whether the response time would change by more than is steady, went it on like that for `min_dwell_s`."""
     change = response_change(rows, window)
@@ -126,11 +122,18 @@ def _judged(campaign: Campaign, rows: Sequence[RequestRow], dwell: Dwell, now_s:
     return replace(dwell, unsteady=reason, windows_before=windows, start_s=now_s)
 
 
-def why_unsteady(rows: Sequence[RequestRow], window: Window, response: Change, tolerance: float) -> str:
-    """What changed within the window, in a sentence; empty where nothing did. `response` is its `response_change`."""
+def why_unsteady(rows: Sequence[RequestRow], window: Window, response: Change | None, tolerance: float) -> str:
+    """What changed within the window, in a sentence; empty where nothing did.
+
+    `response` is its `response_change`, or None where that is not known well enough.
+    """
     whole = response_change(rows, window, is_whole=True)
-    if whole and (abs(response.value) > tolerance or (whole.is_beyond_doubt and abs(whole.value) > tolerance)):
-        seen = whole if whole.value * response.value > 0 else response
+    changed = [response] if response and abs(response.value) > tolerance else []
+    if whole and whole.is_beyond_doubt and abs(whole.value) > tolerance:
+        changed = [whole, *changed]
+    if whole and changed:
+        # As it was seen, unless that is the opposite, by chance.
+        seen = whole if whole.value * changed[0].value > 0 else changed[0]
         return f"the response time {_by(float(np.expm1(seen.value)))} while it was measured."
     inside = _inside(rows, window)
     done_s = np.array([row.t_done_s for row in inside])
@@ -150,6 +153,21 @@ def why_unsteady(rows: Sequence[RequestRow], window: Window, response: Change, t
 
 def _inside(rows: Sequence[RequestRow], window: Window) -> list[RequestRow]:
     return [row for row in rows_since(rows, window.t_start_s) if row.t_done_s < window.t_end_s]
+
+
+def why_unsteady_at_rate(rows: Sequence[RequestRow], window: Window) -> str:
+    """What changed within a window of the open loop, in a sentence; empty where nothing did, as far as can be known.
+
+    Its users are not limited in number, so requests may pile up: then fewer are over than were due.
+    """
+    due = sum(window.t_start_s <= row.t_due_s < window.t_end_s for row in rows)
+    done = [row for row in rows if row.t_done_s < window.t_end_s]
+    over = len(rows_since(done, window.t_start_s))
+    if due - over > max(_LEAST_PILE * due, _PILE_BEYOND_DOUBT * due**0.5):
+        return f"requests piled up: {due} were due and {over} were over while it was measured."
+    change = response_change(done, window)
+    is_known = change is not None and change.error <= KNOWN_AT_END
+    return why_unsteady(done, window, change if is_known else None, TOLERANCE)
 
 
 def _by(change: float) -> str:

@@ -11,7 +11,7 @@ import pytest
 from loadtest.plan.settings import Campaign
 from loadtest.results.levels import Window
 from loadtest.results.records import RequestRow
-from loadtest.statistics.steadiness import Dwell, begin, response_change, unsteady_in, watched
+from loadtest.statistics.steadiness import Dwell, begin, response_change, watched
 from tests.loadtest.examples import row
 from tests.loadtest.simulation import Queue, attempts
 
@@ -90,7 +90,6 @@ def test_what_changed_is_said_in_a_sentence() -> None:
     rows = even(*[(500, 10.0 * 1.06**second) for second in range(30)])
     dwell, _ = level(CAMPAIGN, rows)
     assert dwell.unsteady == "the response time rose by 41% while it was measured."
-    assert unsteady_in(CAMPAIGN, rows, Window(2.0, 8.0)) == "the response time rose by 41% while it was measured."
 
 
 def test_a_level_that_becomes_steady_is_measured_from_then_on() -> None:
@@ -119,7 +118,7 @@ def test_a_throughput_that_falls_by_half_is_not_steady() -> None:
 def test_a_level_that_is_hopeless_ends_early_on_the_way_to_a_threshold_only() -> None:
     rows = [row(2 + place / 100, 2.0, "rejected" if place % 3 else "ok") for place in range(3000)]
     dwell, end_s = level(CAMPAIGN, rows)
-    assert (dwell.unsteady, end_s) == ("", 4.0)
+    assert (dwell.unsteady, end_s) == ("", 5.0)
     assert level(replace(CAMPAIGN, exact_levels=True), rows)[1] >= 8.0
 
 
