@@ -7,9 +7,10 @@ slices (a covariate, as in Lavenberg and Welch, "A Perspective on the Use of Con
 Efficiency of Monte Carlo Simulations", Management Science 27, 1981). What remains changes when the server does. With
 closed-loop users, whose number and pauses are fixed, it is also what their throughput changes with.
 
-A window is steady where that change is small, and known well. Throughput, the share of slow answers and the unserved
-share are fitted alike, but scatter so much that only a change beyond doubt counts. After a window that was not steady
-a new one begins; each such further chance is held to a narrower limit, as chance alone passes one of several.
+A window is steady where that change is small, and known well. The response time as it is, throughput, the share of slow
+answers and the unserved share are fitted alike, but scatter so much that only a change beyond doubt counts. After a
+window that was not steady a new one begins; each such further chance is held to a narrower limit, as chance alone
+passes one of several.
 """
 
 from collections.abc import Sequence
@@ -102,7 +103,7 @@ def _seems_to_change(campaign: Campaign, rows: Sequence[RequestRow], window: Win
 
 def _judged(campaign: Campaign, rows: Sequence[RequestRow], dwell: Dwell, now_s: float) -> Dwell:
     window = Window(dwell.start_s, now_s)
-    inside = rows_since(rows, window.t_start_s)
+    inside = _inside(rows, window)
     if dwell.is_over and len(inside) < campaign.min_attempts:
         seconds = campaign.max_dwell_s
         return replace(dwell, unsteady=dwell.unsteady or f"it had only {len(inside)} requests in {seconds:g} s.")
@@ -122,10 +123,19 @@ def _judged(campaign: Campaign, rows: Sequence[RequestRow], dwell: Dwell, now_s:
 
 
 def why_unsteady(rows: Sequence[RequestRow], window: Window, response: Change | None, tolerance: float) -> str:
-    """What changed within the window, in a sentence; empty where nothing did. `response` is its `response_change`."""
-    if response and abs(response.value) > tolerance:
-        return f"the response time {_by(float(np.expm1(response.value)))} while it was measured."
-    inside = rows_since(rows, window.t_start_s)
+    """What changed within the window, in a sentence; empty where nothing did.
+
+    `response` is its `response_change`, or None where that is not known well enough.
+    """
+    whole = response_change(rows, window, is_whole=True)
+    changed = [response] if response and abs(response.value) > tolerance else []
+    if whole and whole.is_beyond_doubt and abs(whole.value) > tolerance:
+        changed = [whole, *changed]
+    if whole and changed:
+        # As it was seen, unless that is the opposite, by chance.
+        seen = whole if whole.value * changed[0].value > 0 else changed[0]
+        return f"the response time {_by(float(np.expm1(seen.value)))} while it was measured."
+    inside = _inside(rows, window)
     done_s = np.array([row.t_done_s for row in inside])
     ok = np.array([row.outcome == "ok" for row in inside], dtype=bool)
     rate = _rate_change(done_s, window)
@@ -139,6 +149,10 @@ def why_unsteady(rows: Sequence[RequestRow], window: Window, response: Change | 
     if slow and slow.is_beyond_doubt and abs(slow.value) > _LEAST_SHARE:
         return f"the share of slow answers {_by(slow.value)} of the requests while it was measured."
     return ""
+
+
+def _inside(rows: Sequence[RequestRow], window: Window) -> list[RequestRow]:
+    return [row for row in rows_since(rows, window.t_start_s) if row.t_done_s < window.t_end_s]
 
 
 def why_unsteady_at_rate(rows: Sequence[RequestRow], window: Window) -> str:
@@ -160,12 +174,12 @@ def _by(change: float) -> str:
     return f"{'rose' if change > 0 else 'fell'} by {abs(change):.0%}"
 
 
-def response_change(rows: Sequence[RequestRow], window: Window) -> Change | None:
-    """Of the logarithm of the response time of ok answers, without what the requests found waiting explain.
+def response_change(rows: Sequence[RequestRow], window: Window, *, is_whole: bool = False) -> Change | None:
+    """Of the logarithm of the response time of ok answers, without what the requests found waiting explain, or whole.
 
     None where there are too few answers. A level that answers nothing is steady in that.
     """
-    inside = rows_since(rows, window.t_start_s)
+    inside = _inside(rows, window)
     answers = [row for row in inside if row.outcome == "ok"]
     if not answers:
         return Change(0.0, 0.0) if inside else None
@@ -174,7 +188,7 @@ def response_change(rows: Sequence[RequestRow], window: Window) -> Change | None
     if count < _LEAST_SLICES or len(np.unique(place)) < count:
         return None
     logs = np.log([max(row.response_ms, 1e-3) for row in answers])
-    waiting = np.log1p(_in_flight(rows, answers))
+    waiting = np.zeros(len(logs)) if is_whole else np.log1p(_in_flight(rows, answers))
     return _line(_without(logs, waiting, place))
 
 
@@ -227,7 +241,7 @@ def _line(means: Floats) -> Change:
 def seconds_of(rows: Sequence[RequestRow], window: Window) -> list[Slice]:
     """The attempts and the unserved of each whole second of a window that ends now."""
     counts = np.zeros((int(window.duration_s), 2), dtype=int)
-    for row in rows_since(rows, window.t_start_s):
+    for row in _inside(rows, window):
         second = int(row.t_done_s - window.t_start_s)
         if second < len(counts):
             counts[second] += (1, row.outcome != "ok")
