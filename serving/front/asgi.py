@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 # In a scope: when the last byte of the request was received (`time.perf_counter`), once it was.
 RECEIVED = "paretoserve.received"
+# The status of the answer that its connection was ended with while its body came, if it was.
+LAST_ANSWER = "paretoserve.last_answer"
 
 
 class ClientLeft(Exception):

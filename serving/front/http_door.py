@@ -24,6 +24,9 @@ RESERVE, RESERVE_TIMEOUT_S = 16, 1.0
 # What may wait on one connection behind the request that is being answered.
 MAX_PIPELINED, MAX_PIPELINED_BYTES = 16, 64 * 1024
 
+# The parser is given so many bytes at a time, so that bounds are looked at as often.
+SLICE = 32 * 1024
+
 # A refused request with a body of up to so many bytes keeps its connection: the body is read and thrown away.
 SMALL_BODY_BYTES = 64 * 1024
 
@@ -112,6 +115,11 @@ class LingeringTransport:
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
         self.write, self.is_closing, self.close = transport.write, transport.is_closing, close
+
+
+def note(cycle: RequestResponseCycle, name: str, value: float) -> None:
+    """Tell the route of a request something of its connection, in the request's scope."""
+    cast("dict[str, object]", cycle.scope)[name] = value
 
 
 def is_health(url: bytes) -> bool:

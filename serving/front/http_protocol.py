@@ -8,7 +8,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from serving.front.asgi import RECEIVED
+from serving.front.asgi import LAST_ANSWER, RECEIVED
 from serving.front.http_door import (
     ANSWERED,
     KEEP_ALIVE_S,
@@ -16,17 +16,17 @@ from serving.front.http_door import (
     MAX_PIPELINED,
     MAX_PIPELINED_BYTES,
     RESERVE_TIMEOUT_S,
+    SLICE,
     SMALL_BODY_BYTES,
     Door,
     LingeringTransport,
     is_health,
+    note,
 )
 from serving.front.http_upgrade import head_without_upgrade, new_parser
+from serving.front.raw_answer import status_of_answer
 
 Phase = Literal["new", "headers", "body", "answering", "idle", "leaving"]
-
-# The parser is given so many bytes at a time, so that bounds are looked at as often.
-SLICE = 32 * 1024
 
 
 class _Ended(Exception):
@@ -203,7 +203,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._phase = "idle"
             return
         self._phase = "answering"
-        cast("dict[str, Any]", cycle.scope)[RECEIVED] = time.perf_counter()
+        note(cycle, RECEIVED, time.perf_counter())
         if not self._is_small:
             cycle.keep_alive = self._keeps_alive and not self._in_reserve
         cycle.more_body = False
@@ -250,6 +250,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.pipeline and self.pipeline[0][0] is cycle:
             self.pipeline.popleft()
             return True  # those before it are answered first
+        note(cycle, LAST_ANSWER, status_of_answer(self._last_answer))
         cycle.disconnected = True
         cycle.message_event.set()
         self._send_last_answer()

@@ -14,7 +14,7 @@ from serving.front.byte_budget import ByteBudget
 from serving.front.exchange import Exchange, identity_of
 from serving.front.http_errors import BUG, error_body, retry_after, status_of
 from serving.front.metrics import Metrics
-from serving.front.raw_answer import CLOSE, raw_answer
+from serving.front.raw_answer import CLOSE, HTTP_ERROR, raw_answer
 from serving.front.refusals import Refusal, Refused
 from serving.front.request_log import RequestLog
 from serving.front.server_timing import server_timing
@@ -58,25 +58,27 @@ class Inference:
         """Read the request, ask the variant of this name, send the answer. Every outcome is counted and logged once."""
         exchange = Exchange(identity_of(headers), protocol, time.perf_counter())
         extra = exchange.identity.echoed()
-        variant = None
+        variant, answer = None, None
         try:
             variant = self.find(name)
             reply = await self._ask(variant, exchange, scope, headers, receive)
-            body, content_type = _unpack(variant, reply, exchange, extra)
+            answer = _unpack(variant, reply, exchange, extra)
         except asgi.ClientLeft:
-            exchange.status, exchange.error = CLIENT_LEFT, asgi.ClientLeft.__name__
+            # Or it was made to leave: its body broke a bound, and the connection has had its last answer.
+            exchange.status = scope.get(asgi.LAST_ANSWER, CLIENT_LEFT)
+            exchange.error = asgi.ClientLeft.__name__ if exchange.status == CLIENT_LEFT else HTTP_ERROR
         except Refused as exc:
             exchange.refusal = exc.reason
-            body, content_type = _error(exc.error, exchange, extra)
+            answer = _error(exc.error, exchange, extra)
         except ParetoServeError as exc:
-            body, content_type = _error(exc, exchange, extra)
+            answer = _error(exc, exchange, extra)
         except Exception as exc:  # noqa: BLE001  whatever it is, it is logged and answered
-            body, content_type = _internal_error(exc, exchange)
+            answer = _internal_error(exc, exchange)
         exchange.duration_s = time.perf_counter() - exchange.arrived
         # In the next turn of the event loop: in this one the answer leaves.
         asyncio.get_running_loop().call_soon(self._record, exchange, variant)
-        if exchange.status != CLIENT_LEFT:
-            await asgi.respond(send, exchange.status, body, content_type, extra)
+        if answer is not None:
+            await asgi.respond(send, exchange.status, *answer, extra)
 
     def _record(self, exchange: Exchange, variant: ServedVariant | None) -> None:
         if variant is None:
@@ -114,7 +116,8 @@ class Inference:
     def refuse_early(
         self, headers: dict[bytes, bytes], name: str, protocol: Protocol, is_last: Callable[[], bool]
     ) -> bytes | None:
-        """The whole answer to a request that its variant has no room for; None where it is to be read.
+        """The whole answer to a request that its variant, or the budget of bytes, has no room for; None where it is to
+        be read. Read first, each that is refused would take what comes with one read of its connection.
 
         Counted and logged as every outcome. `is_last`: whether the connection ends with it.
         """
@@ -122,7 +125,7 @@ class Inference:
             variant = self.find(name)
         except UnknownVariant:
             return None
-        refused = variant.refusal()
+        refused = variant.refusal() or self._refusal_of(int(headers.get(b"content-length", 0)))
         if refused is None:
             return None
         exchange = Exchange(identity_of(headers), protocol, time.perf_counter())
@@ -131,6 +134,10 @@ class Inference:
         body, _ = _error(refused.error, exchange, extra)
         self._record(exchange, variant)
         return raw_answer(exchange.status, body, [*extra, CLOSE] if is_last() else extra)
+
+    def _refusal_of(self, length: int) -> Refused | None:
+        """Of a body of this length. One that is too large has another answer."""
+        return self.budget.refusal(length) if length <= self.max_body_bytes else None
 
 
 def _request(body: bytes, headers: dict[bytes, bytes], protocol: Protocol) -> RawRequest:
