@@ -79,9 +79,8 @@ def _drop(course: Course, is_last: bool) -> None:
     """Leave out of later blocks what cannot be measured or has clearly lost."""
     found = course.found
     for name, runs in found.runs.items():
-        if name != CANARY and not any(run.threshold for run in runs):
-            why = runs[-1].failure or "no level can be believed."
-            found.dropped.setdefault(name, f"It could not be measured: {why}")
+        if name != CANARY and runs[-1].failure and not any(run.levels for run in runs):
+            found.dropped.setdefault(name, f"It could not be measured: {runs[-1].failure}")
     if found.has_any and not is_last:
         found.dropped = losers(course.report()) | found.dropped
 

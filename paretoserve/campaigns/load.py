@@ -4,18 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from handlers.tasks.payload import input_of
 from loadtest import campaign as generator
 from loadtest.campaign import Campaign, CampaignEvent
 from loadtest.generator.events import LevelDone
+from loadtest.plan.settings import read_bodies
+from loadtest.plan.targets import parse_target
 from loadtest.report.page import write_report
 from loadtest.results.comparison import CandidateReport, Report, Run
 from loadtest.results.errors import LoadTestError
 from model_store.manifest import sha256_of
 from paretoserve.campaigns.measure import Measured, rate_threshold_of, sentence, threshold_of
 from paretoserve.campaigns.probe import probed
-from paretoserve.campaigns.quality import PATH, write_bodies
+from paretoserve.campaigns.quality import write_bodies
 from paretoserve.campaigns.settings import Load
 from paretoserve.hosts.machine import describe_machine, describe_versions
 from paretoserve.terminal.watch import Watch, watching
@@ -25,10 +28,14 @@ from serving.headers import TARGET_VARIANT
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to post to, and which variant to ask for where there are several."""
+    """Where to post to, and which variant to ask for where there are several.
+
+    `target` is the interface that it has (see `loadtest.plan.targets`), whose path is `path` unless that is given.
+    """
 
     url: str
-    path: str = PATH
+    target: str = "invocations"
+    path: str | None = None
     variant: str | None = None
 
     @property
@@ -38,11 +45,18 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """What is sent, and when. `rate_per_s` is of an open loop; without it there are users who think."""
+    """What is sent, when, and by how many processes.
+
+    `rate_per_s` is of an open loop; without it there are users who think, spread over `workers` started here and
+    `expect_workers` elsewhere.
+    """
 
     data: str
     columns: Columns = Columns()
     rate_per_s: float | None = None
+    arrivals: Literal["poisson", "constant"] = "poisson"
+    workers: int = 0
+    expect_workers: int = 0
     seed: int = 0
 
 
@@ -54,8 +68,18 @@ def load_endpoint(endpoint: Endpoint, load: Load, requests: Requests, out: Path,
     """
     texts = read_texts(requests.data, requests.columns)
     bodies = write_bodies([input_of(*text) for text in texts], 1, out / "bodies.jsonl")
-    headers = {TARGET_VARIANT: endpoint.variant} if endpoint.variant else {}
-    campaign = load.campaign(endpoint.url, bodies, endpoint.path, headers=headers, seed=requests.seed)
+    target = parse_target(endpoint.target)
+    bodies.write_bytes(b"".join(body + b"\n" for body in target.bodies(read_bodies(bodies))))
+    campaign = load.campaign(
+        endpoint.url,
+        bodies,
+        endpoint.path or target.path,
+        headers={TARGET_VARIANT: endpoint.variant} if endpoint.variant else {},
+        seed=requests.seed,
+        arrivals=requests.arrivals,
+        workers=requests.workers,
+        expect_workers=requests.expect_workers,
+    )
     measured = Measured(Run(0, 0, datetime.now(UTC).isoformat(timespec="seconds")))
     try:
         with watching(f"Load on {endpoint.url}", plain=plain) as watch:
@@ -68,7 +92,7 @@ def load_endpoint(endpoint: Endpoint, load: Load, requests: Requests, out: Path,
     finally:
         levels = tuple(measured.levels.values())
         measured.add(levels=levels, threshold=threshold_of(levels))
-        report = _report(endpoint, load, requests, measured.run, len(texts), bodies)
+        report = _report(endpoint, campaign, load, requests, measured.run, len(texts))
         if levels or measured.run.common_rate:
             write_report(report, out)
     return report
@@ -98,7 +122,7 @@ def _listener(measured: Measured, watch: Watch) -> Callable[[CampaignEvent], Non
     return on_event
 
 
-def _report(endpoint: Endpoint, load: Load, requests: Requests, run: Run, texts: int, bodies: Path) -> Report:
+def _report(endpoint: Endpoint, campaign: Campaign, load: Load, requests: Requests, run: Run, texts: int) -> Report:
     return Report(
         candidates=(CandidateReport(endpoint.name, endpoint.name, "", (run,)),),
         think_time_s=load.think_time_s,
@@ -106,9 +130,9 @@ def _report(endpoint: Endpoint, load: Load, requests: Requests, run: Run, texts:
         slo=load.slo,
         seed=requests.seed,
         conditions={
-            "Endpoint": f"{endpoint.url}{endpoint.path}",
+            "Endpoint": f"{endpoint.url}{campaign.path}",
             "Data": f"{texts} texts, one per request",
-            "Data hash": sha256_of(bodies)[:16],
+            "Data hash": sha256_of(campaign.bodies)[:16],
             "Machine of the load generator": describe_machine()["Processor"],
             "Versions": describe_versions(("paretoserve", "locust")),
             "Seed": str(requests.seed),

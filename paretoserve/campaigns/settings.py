@@ -71,7 +71,7 @@ def quick(load: Load) -> Load:
         max_dwell_s=min(load.max_dwell_s, 3.5),
         ramp_s=0.5,
         settle_s=0.5,
-        max_visits=min(load.max_visits, 5),
+        max_visits=min(load.max_visits, 6),
         rate_s=5.0,
         probe_s=1.5,
     )
@@ -124,5 +124,5 @@ class Comparison:
         return self.planned_blocks > 1
 
     def block_name(self, block: int) -> str:
-        """For people, who count from 1; of a single block there is nothing to tell."""
-        return f"block {block + 1} of {self.planned_blocks}" if self.planned_blocks > 1 else "the only block"
+        """For people, who count from 1."""
+        return f"block {block + 1} of {self.planned_blocks}"

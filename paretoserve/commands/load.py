@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,19 +16,31 @@ def load(
     url: Annotated[str, typer.Argument(help="Address of an endpoint, e.g. http://127.0.0.1:8080.")],
     data: options.Data,
     out: options.Out = Path("runs/load"),
-    users: options.Users = "auto",
-    exact_levels: options.ExactLevels = False,
-    think_time: options.ThinkTime = 0.1,
-    dwell: options.Dwell = 4.0,
+    users: told.Users = "auto",
+    exact_levels: told.ExactLevels = False,
+    think_time: told.ThinkTime = 0.1,
+    dwell: told.Dwell = 4.0,
     rate: Annotated[
         float | None,
         typer.Option(
             min=0.1, help="Requests per second, whatever is unanswered, instead of users; for --dwell seconds."
         ),
     ] = None,
+    arrivals: Annotated[
+        Literal["poisson", "constant"], typer.Option(help="Of --rate: independent of one another, or evenly spaced.")
+    ] = "poisson",
     slo: told.Objective = None,
     seed: told.Seed = 0,
-    path: Annotated[str, typer.Option(help="Path to post to.")] = "/invocations",
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that users are spread over, where one is too slow to be so many.")
+    ] = 0,
+    expect_workers: Annotated[
+        int, typer.Option(min=0, help="Locust workers on other machines, which connect to port 5557 of this one.")
+    ] = 0,
+    target: Annotated[
+        str, typer.Option(help="Interface of the endpoint: invocations, v2:NAME or predictions:NAME[:FIELD].")
+    ] = "invocations",
+    path: Annotated[str | None, typer.Option(help="Path to post to, if not that of --target.")] = None,
     variant: Annotated[str | None, typer.Option(help="Variant to ask for, where the endpoint has several.")] = None,
     text_column: options.TextColumn = None,
     text_pair_column: options.PairColumn = None,
@@ -42,6 +54,7 @@ def load(
 
     columns = options.columns(text_column, text_pair_column, None)
     asked = replace(told.load_told(users, exact_levels, think_time, dwell, slo), rate_s=dwell)
+    requests = Requests(data, columns, rate, arrivals, workers, expect_workers, seed)
     with stopped_with(f"what was measured until then is in {out}"):
-        report = load_endpoint(Endpoint(url, path, variant), asked, Requests(data, columns, rate, seed), out, plain)
+        report = load_endpoint(Endpoint(url, target, path, variant), asked, requests, out, plain)
     print_report(report, out)

@@ -84,7 +84,9 @@ class Scene:
 
 def load_of(event: LevelStarted) -> str:
     """Users, or a rate."""
-    return f"{event.users:g} users" if event.rate_per_s is None else f"{event.rate_per_s:.3g} requests/s"
+    if event.rate_per_s is not None:
+        return f"{event.rate_per_s:.3g} requests/s"
+    return "1 user" if event.users == 1 else f"{event.users} users"
 
 
 def drawn(scene: Scene) -> RenderableType:

@@ -109,6 +109,7 @@ def test_a_server_that_is_killed_leaves_the_levels_until_then(
     candidate: Candidate, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     servers: list[Served] = []
+
     @contextmanager
     def remembered(*given: Any) -> Iterator[Served]:
         with serving(*given) as server:
