@@ -132,7 +132,7 @@ def _label_points(figure: Figure, axes: Axes, points: dict[str, Place], drawn: l
             label = axes.annotate(name, point, (dx, dy), textcoords="offset points", ha=ha, va=va, size=9.5)
             box = label.get_window_extent(renderer).extents
             if _inside(box, frame) and not any(_overlap(box, other) for other in avoided):
-                taken.append(tuple(box))
+                taken.append((box[0], box[1], box[2], box[3]))
                 break
             label.remove()
 
