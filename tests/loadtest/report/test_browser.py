@@ -1,7 +1,7 @@
 """The report as a browser shows it: Debian's Chromium, driven by Playwright."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -42,7 +42,7 @@ def _long_names() -> Report:
     return replace(example_campaign(), candidates=tuple(made), canary=())
 
 
-REPORTS = {
+REPORTS: dict[str, Callable[[], Report]] = {
     "whole campaign": example_campaign,
     "fourteen candidates": _long_names,
     "two candidates": two_candidates,

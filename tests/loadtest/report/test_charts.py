@@ -4,13 +4,13 @@ from xml.etree import ElementTree as ET
 import pytest
 from matplotlib.patches import Rectangle
 
-from loadtest.report.chart_style import PAPER, chart_style, to_png, to_svg
+from loadtest.report.chart_style import chart_style, to_png, to_svg
 from loadtest.report.charts import draw_charts
 from loadtest.report.inline_svg import to_inline
 from loadtest.results.comparison import Report, Run
 from loadtest.statistics.repeats import threshold_over
 from tests.loadtest.examples import candidate, level, report, two_candidates
-from tests.loadtest.report.drawn import charts_of, lines_of, texts_of
+from tests.loadtest.report.drawn import bars_of, charts_of, hollow_of, lines_of, texts_of
 from tests.loadtest.report.example_campaign import example_campaign
 
 ALWAYS = {"unserved-share", "throughput", "generator", "response-time", "response-time-median", "latency-throughput"}
@@ -67,20 +67,19 @@ def test_a_line_ends_behind_the_threshold_and_further_levels_are_points() -> Non
 
 def test_a_doubted_level_is_hollow_and_joined_to_nothing() -> None:
     levels = [level(8, p95_ms=20.0), level(16, p95_ms=90.0, doubts=("it drifted.",)), level(32, p95_ms=30.0)]
-    (axes,) = charts_of(report(candidate("a@torch", levels)))["response-time"].figure.axes
-    assert [list(line.get_xdata()) for line in axes.get_lines()][0] == [8, 32]
-    hollow = [line for line in axes.get_lines() if line.get_markerfacecolor() == PAPER]
-    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in hollow] == [(16, 90.0)]
+    figure = charts_of(report(candidate("a@torch", levels)))["response-time"].figure
+    assert lines_of(figure)[0][0] == [8, 32]
+    assert hollow_of(figure) == [([16.0], [90.0])]
 
 
 def test_between_levels_far_apart_stands_a_hatched_box_and_no_line() -> None:
     levels = [level(8, p95_ms=20.0), level(16, 0.3, p95_ms=50.0)]
     compared = report(candidate("a@torch", levels))
     assert threshold_over(compared.candidates[0].runs).at is None
-    (axes,) = charts_of(compared)["response-time"].figure.axes
-    (box,) = [one for one in axes.patches if isinstance(one, Rectangle) and one.get_hatch()]
+    figure = charts_of(compared)["response-time"].figure
+    (box,) = [one for one in figure.axes[0].patches if isinstance(one, Rectangle) and one.get_hatch()]
     assert (box.get_x(), box.get_width(), box.get_y(), box.get_height()) == (8, 8, 20.0, 30.0)
-    assert not [line for line in axes.get_lines() if len(line.get_xdata()) > 1]
+    assert not [x for x, _, _ in lines_of(figure) if len(x) > 1]
 
 
 def test_where_all_throttle_is_grey_and_only_there() -> None:
@@ -99,9 +98,9 @@ def _grey(compared: Report) -> list[float]:
 def test_several_runs_are_one_point_with_a_bar_from_the_least_to_the_greatest() -> None:
     first, second = (candidate("a@torch", [level(8, p95_ms=p95)]).runs[0] for p95 in (20.0, 30.0))
     compared = report(replace(candidate("a@torch", [level(8)]), runs=(first, replace(second, block=1))))
-    lines = lines_of(charts_of(compared)["response-time"].figure)
-    assert ([8.0, 8.0], [20.0, 30.0], "-") in lines
-    assert [y for x, y, _ in lines if x == [8.0]] == [[25.0], [25.0]]
+    figure = charts_of(compared)["response-time"].figure
+    assert bars_of(figure) == [[[8.0, 20.0], [8.0, 30.0]]]
+    assert [y for x, y, _ in lines_of(figure) if x == [8.0]] == [[25.0], [25.0]]
 
 
 def test_the_objective_and_the_queue_deadline_are_drawn_where_the_points_are() -> None:
@@ -123,8 +122,7 @@ def test_the_forest_has_each_candidate_the_canary_and_every_block() -> None:
     names = [one.name for one in compared.candidates]
     assert {*names, "dense@onnxruntime again (canary)"} <= texts_of(figure)
     singles = [run.threshold.at for run in compared.candidates[0].runs if run.threshold]
-    ticks = [x[0] for x, y, _ in lines_of(figure) if len(x) == 1 and y[0] == pytest.approx(0.27)]
-    assert ticks == singles
+    assert [x for x, y, _ in lines_of(figure) if len(x) == 3 and y[0] == pytest.approx(0.27)] == [singles]
 
 
 def test_phases_stack_up_to_the_mean_of_the_answers() -> None:
