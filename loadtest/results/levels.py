@@ -30,6 +30,8 @@ class VisitWindow:
     """Processor time of the generator per second, as a share of one core."""
     loop_lag_p99_ms: float = 0.0
     """How much later than asked the generator's loop wakes up; the 99th percentile."""
+    not_sent: int = 0
+    """Requests of the open loop for which no connection was free, or that would have been sent too late."""
     unsteady: str = ""
     """Why the level was not steady when its time was up; empty where it was."""
 
@@ -78,6 +80,8 @@ class LevelResult:
     """Of all visits that the figures are of."""
     doubts: tuple[str, ...] = ()
     """Why the level cannot be believed, one sentence each; empty where it can."""
+    not_sent: int = 0
+    """Requests that the generator could not send in time; they are not among the attempts."""
     doubtful_visits: int = 0
     """Visits that failed a gate and are not in the figures."""
     only_failures: bool = False

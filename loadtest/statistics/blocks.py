@@ -31,15 +31,10 @@ def is_decided(report: Report) -> bool:
     Pairs of interest are the first candidate with each other one, and the best with the next best, of those that have
     a threshold and enough quality. The intervals that are to exclude 1 are those of `loadtest.statistics.contest`.
     """
-    if min(_blocks_of(report)) < min(LEAST_BLOCKS, report.blocks):
+    if max(len(one.runs) for one in report.candidates) < min(LEAST_BLOCKS, report.blocks):
         return False
     contest = contest_of(report)
     return further_blocks(contest, pairs_of_interest(contest, report.candidates[0])) == 0
-
-
-def _blocks_of(report: Report) -> list[int]:
-    """How often each candidate that is still in was measured."""
-    return [len(one.runs) for one in report.candidates if not one.dropped] or [0]
 
 
 def losers(report: Report) -> dict[str, str]:

@@ -42,6 +42,7 @@ def doubts_of(level: LevelResult, unsteady: str = "") -> Doubts:
         unsteady: bool(unsteady),
         f"the generator used {used:.0%} of a core.": used > MOST_GENERATOR_CPU,
         f"the generator was {late_ms:.1f} ms late (p99).": late_ms > allowed_ms,
+        f"the generator did not send {level.not_sent} requests in time.": level.not_sent > 0,
         f"Little's law is off by {little:.0%}.": little > most_little_error(level),
         "it measured no request.": not level.attempts,
     }

@@ -20,6 +20,9 @@ from loadtest.statistics.scatter import LogMean, mean_of
 ALIKE = 3
 # Of the logarithms of two percentiles that are as good as equal.
 _LEAST_SPREAD = 0.01
+# How much of the density at the p95 is that above it, on a logarithmic scale: so it is of exponential and of lognormal
+# response times.
+_OF_ABOVE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +86,15 @@ def of_p95(level: LevelResult | None) -> Figure | None:
     """The logarithm of a level's p95, and its variance; None where it cannot be believed or has too few answers.
 
     The variance of a quantile q of n values is q(1 - q) / (n f²) with the density f there (David and Nagaraja, "Order
-    Statistics", 2003, chapter 10), here the mean one up to the p99, or down to the median where there is none. Response
-    times in a queue resemble their neighbours, so they are taken for fewer.
+    Statistics", 2003, chapter 10). It lies between the mean ones down to the median and up to the p99. Response times
+    in a queue resemble their neighbours, so they are taken for fewer.
     """
     if level is None or not level.is_sound or not level.p95_ms or not level.p50_ms:
         return None
-    further_ms, part = (level.p99_ms, 0.04) if level.p99_ms else (level.p50_ms, 0.45)
-    density = part / max(_LEAST_SPREAD, abs(log(further_ms / level.p95_ms)))
+    density = 0.45 / max(_LEAST_SPREAD, log(level.p95_ms / level.p50_ms))
+    if level.p99_ms:
+        above = 0.04 / max(_LEAST_SPREAD, log(level.p99_ms / level.p95_ms))
+        density = density ** (1 - _OF_ABOVE) * above**_OF_ABOVE
     return Figure(log(level.p95_ms), 0.95 * 0.05 / (level.ok / ALIKE * density**2))
 
 

@@ -9,6 +9,7 @@ With many runs it is their own scatter that counts; with a single one, only what
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import exp, sqrt
 
 import numpy as np
@@ -17,6 +18,11 @@ from scipy.stats import t as student_t
 # The deviation of the logarithm of a figure from one start of a server to the next, and how many degrees of freedom
 # it is worth.
 START_SCATTER, START_WEIGHT = 0.03, 4.0
+
+
+@cache
+def _quantile(share: float, freedom: float) -> float:
+    return float(student_t.ppf(share, freedom))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ class LogMean:
 
     def half(self, wrong: float = 0.05) -> float:
         """Half of the interval that is wrong with this probability, as a logarithm."""
-        return float(student_t.ppf(1 - wrong / 2, self.freedom)) * self.error
+        return _quantile(1 - wrong / 2, self.freedom) * self.error
 
     def interval(self, wrong: float = 0.05) -> tuple[float, float]:
         return exp(self.log - self.half(wrong)), exp(self.log + self.half(wrong))

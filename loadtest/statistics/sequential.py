@@ -16,9 +16,9 @@ Settled = Literal["clean", "hopeless"]
 
 # What is far from the limit: so many times it, or that part of it.
 FAR = 4.0
-MOST_WRONG = 0.005
-# Bursts may last a second; fewer say nothing of their scatter.
-LEAST_SECONDS = 2
+MOST_WRONG = 0.001
+# A full queue may stay full for a second or two.
+LEAST_SECONDS = 3
 
 
 def settled(slices: Sequence[Slice], share: float) -> Settled | None:

@@ -7,9 +7,10 @@ slices (a covariate, as in Lavenberg and Welch, "A Perspective on the Use of Con
 Efficiency of Monte Carlo Simulations", Management Science 27, 1981). What remains changes when the server does. With
 closed-loop users, whose number and pauses are fixed, it is also what their throughput changes with.
 
-A window is steady where that change is small, and known well. Throughput, the share of slow answers and the unserved
-share are fitted alike, but scatter so much that only a change beyond doubt counts. After a window that was not steady
-a new one begins; each such further chance is held to a narrower limit, as chance alone passes one of several.
+A window is steady where that change is small, and known well. The response time as it is, throughput, the share of slow
+answers and the unserved share are fitted alike, but scatter so much that only a change beyond doubt counts. After a
+window that was not steady a new one begins; each such further chance is held to a narrower limit, as chance alone
+passes one of several.
 """
 
 from collections.abc import Sequence
@@ -40,6 +41,10 @@ KNOWN, KNOWN_AT_END = 0.08, 0.15
 _BEYOND_DOUBT, _LEAST_RATE, _LEAST_SHARE = 4.6, 0.14, 0.02
 
 _SLOW_PERCENT = 90
+
+# Of the requests due in a window of the open loop: how many more may be under way at its end than at its begin; and
+# how many deviations of a Poisson number that is at least.
+_LEAST_PILE, _PILE_BEYOND_DOUBT = 0.05, 3.0
 
 
 class Change(NamedTuple):
@@ -98,7 +103,7 @@ def _seems_to_change(campaign: Campaign, rows: Sequence[RequestRow], window: Win
 
 def _judged(campaign: Campaign, rows: Sequence[RequestRow], dwell: Dwell, now_s: float) -> Dwell:
     window = Window(dwell.start_s, now_s)
-    inside = rows_since(rows, window.t_start_s)
+    inside = _inside(rows, window)
     if dwell.is_over and len(inside) < campaign.min_attempts:
         seconds = campaign.max_dwell_s
         return replace(dwell, unsteady=dwell.unsteady or f"it had only {len(inside)} requests in {seconds:g} s.")
@@ -118,10 +123,19 @@ def _judged(campaign: Campaign, rows: Sequence[RequestRow], dwell: Dwell, now_s:
 
 
 def why_unsteady(rows: Sequence[RequestRow], window: Window, response: Change | None, tolerance: float) -> str:
-    """What changed within the window, in a sentence; empty where nothing did. `response` is its `response_change`."""
-    if response and abs(response.value) > tolerance:
-        return f"the response time {_by(float(np.expm1(response.value)))} while it was measured."
-    inside = rows_since(rows, window.t_start_s)
+    """What changed within the window, in a sentence; empty where nothing did.
+
+    `response` is its `response_change`, or None where that is not known well enough.
+    """
+    whole = response_change(rows, window, is_whole=True)
+    changed = [response] if response and abs(response.value) > tolerance else []
+    if whole and whole.is_beyond_doubt and abs(whole.value) > tolerance:
+        changed = [whole, *changed]
+    if whole and changed:
+        # As it was seen, unless that is the opposite, by chance.
+        seen = whole if whole.value * changed[0].value > 0 else changed[0]
+        return f"the response time {_by(float(np.expm1(seen.value)))} while it was measured."
+    inside = _inside(rows, window)
     done_s = np.array([row.t_done_s for row in inside])
     ok = np.array([row.outcome == "ok" for row in inside], dtype=bool)
     rate = _rate_change(done_s, window)
@@ -137,16 +151,35 @@ def why_unsteady(rows: Sequence[RequestRow], window: Window, response: Change | 
     return ""
 
 
+def _inside(rows: Sequence[RequestRow], window: Window) -> list[RequestRow]:
+    return [row for row in rows_since(rows, window.t_start_s) if row.t_done_s < window.t_end_s]
+
+
+def why_unsteady_at_rate(rows: Sequence[RequestRow], window: Window) -> str:
+    """What changed within a window of the open loop, in a sentence; empty where nothing did, as far as can be known.
+
+    Its users are not limited in number, so requests may pile up: then fewer are over than were due.
+    """
+    due = sum(window.t_start_s <= row.t_due_s < window.t_end_s for row in rows)
+    done = [row for row in rows if row.t_done_s < window.t_end_s]
+    over = len(rows_since(done, window.t_start_s))
+    if due - over > max(_LEAST_PILE * due, _PILE_BEYOND_DOUBT * due**0.5):
+        return f"requests piled up: {due} were due and {over} were over while it was measured."
+    change = response_change(done, window)
+    is_known = change is not None and change.error <= KNOWN_AT_END
+    return why_unsteady(done, window, change if is_known else None, TOLERANCE)
+
+
 def _by(change: float) -> str:
     return f"{'rose' if change > 0 else 'fell'} by {abs(change):.0%}"
 
 
-def response_change(rows: Sequence[RequestRow], window: Window) -> Change | None:
-    """Of the logarithm of the response time of ok answers, without what the requests found waiting explain.
+def response_change(rows: Sequence[RequestRow], window: Window, *, is_whole: bool = False) -> Change | None:
+    """Of the logarithm of the response time of ok answers, without what the requests found waiting explain, or whole.
 
     None where there are too few answers. A level that answers nothing is steady in that.
     """
-    inside = rows_since(rows, window.t_start_s)
+    inside = _inside(rows, window)
     answers = [row for row in inside if row.outcome == "ok"]
     if not answers:
         return Change(0.0, 0.0) if inside else None
@@ -155,7 +188,7 @@ def response_change(rows: Sequence[RequestRow], window: Window) -> Change | None
     if count < _LEAST_SLICES or len(np.unique(place)) < count:
         return None
     logs = np.log([max(row.response_ms, 1e-3) for row in answers])
-    waiting = np.log1p(_in_flight(rows, answers))
+    waiting = np.zeros(len(logs)) if is_whole else np.log1p(_in_flight(rows, answers))
     return _line(_without(logs, waiting, place))
 
 
@@ -208,7 +241,7 @@ def _line(means: Floats) -> Change:
 def seconds_of(rows: Sequence[RequestRow], window: Window) -> list[Slice]:
     """The attempts and the unserved of each whole second of a window that ends now."""
     counts = np.zeros((int(window.duration_s), 2), dtype=int)
-    for row in rows_since(rows, window.t_start_s):
+    for row in _inside(rows, window):
         second = int(row.t_done_s - window.t_start_s)
         if second < len(counts):
             counts[second] += (1, row.outcome != "ok")
