@@ -15,7 +15,6 @@ from loadtest.results.reading import read_report
 from tests.loadtest.examples import two_candidates
 from tests.loadtest.report.example_campaign import example_campaign, example_candidate
 
-
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Without them Chromium asks its maker's servers, which are none of a test's business, and wants a user who is not root.
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]

@@ -84,7 +84,7 @@ def test_between_levels_far_apart_stands_a_hatched_box_and_no_line() -> None:
 
 def test_where_all_throttle_is_grey_and_only_there() -> None:
     held = report(candidate("a@torch", [level(8), level(16)]), candidate("b@torch", [level(8), level(16, 0.3)]))
-    bad = report(candidate("a@torch", [level(8), level(16, 0.3), level(32, 0.5)]))
+    bad = report(candidate("a@torch", [level(8), level(16, 0.3), level(32, 0.9)]))
     assert _grey(held) == []
     assert _grey(bad) == [16]
 

@@ -166,7 +166,7 @@ def test_csv_files_have_rates_beside_users_and_the_reasons_for_doubt(tmp_path: P
     write_report(example_campaign(), tmp_path)
     levels = _csv(tmp_path / "levels.csv")
     open_loop = [row for row in levels if row["loop"] == "open"]
-    assert {(row["users"], row["rate_per_s"]) for row in open_loop} == {("", "40.0")}
+    assert {(row["users"], row["rate_per_s"]) for row in open_loop} == {("", "40")}
     assert {row["doubts"] for row in levels} == {"", "Little's law is off by 9%."}
     assert sum("canary" in row["candidate"] for row in _csv(tmp_path / "runs.csv")) == 3
     nas = _csv(tmp_path / "summary.csv")[1]
