@@ -121,7 +121,7 @@ def metrics_section() -> str:
             continue
         name = f"{family.name}_total" if family.type == "counter" else family.name
         labels = [label for label in family.samples[0].labels if label != "le"]
-        rows.append((_code(name), family.type, ", ".join(map(_code, labels)), family.documentation))
+        rows.append((_code(name), family.type, ", ".join(map(_code, labels)) or _NONE, family.documentation))
     return table(("metric", "type", "labels", "meaning"), rows)
 
 

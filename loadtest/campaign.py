@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +30,8 @@ _LOG_TAIL_CHARS = 2000
 _TERMINATION_S = 5.0
 # Longer than a request may take, so that those in flight are answered before their users stop.
 _STOP_MARGIN_S = 1
+_WORKERS_WITHIN_S = 120
+_LOCUSTFILE = str(Path(__file__).with_name("locustfile.py"))
 
 
 def run_campaign(
@@ -41,7 +43,8 @@ def run_campaign(
     called on the calling thread. Blocks until the campaign is over; whatever ends it early also ends the generator.
     Raises LoadTestError when the endpoint does not answer a first request or the generator fails.
     """
-    return _run(campaign, out_dir, _locust(campaign), on_event)
+    with _workers(campaign, out_dir):
+        return _run(campaign, out_dir, [*_locust(campaign), *_master(campaign)], on_event)
 
 
 def run_at_rate(
@@ -143,6 +146,22 @@ def _events(command: Sequence[str], out_dir: Path) -> Generator[CampaignEvent]:
 
 
 @contextmanager
+def _workers(campaign: Campaign, out_dir: Path) -> Iterator[None]:
+    """The workers that are to run here, each with a log; they wait for the master."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    options = ["--worker", "--master-host", "127.0.0.1", "--master-port", str(campaign.master_port)]
+    command = [sys.executable, "-m", "locust", "-f", _LOCUSTFILE, "--loglevel", "WARNING", *options]
+    with ExitStack() as stack:
+        for number in range(campaign.workers):
+            log = stack.enter_context((out_dir / f"worker-{number}.log").open("wb"))
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+            stack.enter_context(_terminated_at_exit(process))
+        yield
+
+
+@contextmanager
 def _terminated_at_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
     try:
         yield
@@ -158,12 +177,24 @@ def _terminated_at_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 def _locust(campaign: Campaign) -> list[str]:
     return [
-        *("locust", "-f", str(Path(__file__).with_name("locustfile.py"))),
+        *("locust", "-f", _LOCUSTFILE),
         *("--headless", "--only-summary", "--loglevel", "WARNING"),
         *("--host", campaign.url.rstrip("/")),
         *("--stop-timeout", f"{math.ceil(campaign.timeout_s) + _STOP_MARGIN_S}s"),
         # Rejections are what a campaign looks for, not a reason to fail.
         *("--exit-code-on-error", "0"),
+    ]
+
+
+def _master(campaign: Campaign) -> list[str]:
+    """Options of the process that leads workers, where there are any."""
+    workers = campaign.workers + campaign.expect_workers
+    if not workers:
+        return []
+    return [
+        *("--master", "--master-bind-host", "*" if campaign.expect_workers else "127.0.0.1"),
+        *("--master-bind-port", str(campaign.master_port)),
+        *("--expect-workers", str(workers), "--expect-workers-max-wait", str(_WORKERS_WITHIN_S)),
     ]
 
 

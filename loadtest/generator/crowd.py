@@ -20,6 +20,9 @@ class Closing(NamedTuple):
 
 
 class Crowd(Protocol):
+    def prepare(self) -> None:
+        """Before the first level."""
+
     def begin(self, arrivals: Arrivals) -> None:
         """All users of a level are there, and draw from it from now on."""
 
@@ -38,11 +41,17 @@ class LocalCrowd:
     _health: Health | None = None
     _watch: gevent.Greenlet | None = None
 
+    def prepare(self) -> None:
+        pass
+
     def begin(self, arrivals: Arrivals) -> None:
-        # Locust counts a user before it has run its first line.
-        while len(self.workload.present) != arrivals.at:
-            gevent.sleep(PAUSE_S)
+        self.settle(round(arrivals.at))
         self.workload.begin(arrivals)
+
+    def settle(self, users: int) -> None:
+        """Wait until all have begun: Locust counts a user before it has run its first line."""
+        while len(self.workload.present) != users:
+            gevent.sleep(PAUSE_S)
 
     def open_window(self) -> None:
         self._health = Health()

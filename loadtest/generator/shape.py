@@ -13,6 +13,7 @@ from loadtest.generator.outputs import Level, Outputs, Tally
 from loadtest.generator.recorder import Recorder
 from loadtest.plan.arrivals import Arrivals
 from loadtest.plan.settings import Campaign
+from loadtest.results.errors import LoadTestError
 from loadtest.results.levels import LevelResult, VisitWindow, Window
 from loadtest.results.request_log import append_rows
 from loadtest.statistics.levels import VisitRows, in_window, summarise_visits, visit_rows
@@ -20,6 +21,8 @@ from loadtest.statistics.search import next_level
 from loadtest.statistics.steadiness import begin, watched
 
 _POLL_S = 0.5
+# For users to start or stop, beyond the time that is planned for it.
+_PATIENCE_S = 60.0
 
 T = TypeVar("T")
 
@@ -42,7 +45,9 @@ class Staircase(LoadTestShape):
     def tick(self) -> tuple[int, float] | None:
         """Measure the current level, then name the next one with the users to start per second."""
         campaign = self._campaign
-        if self._users is not None:
+        if self._users is None:
+            self._crowd.prepare()
+        else:
             self._done[self._users] = self._measure(self._users)
         previous, self._users = self._users or 0, next_level(campaign, list(self._done.values()))
         if self._users is None:
@@ -53,8 +58,7 @@ class Staircase(LoadTestShape):
 
     def _measure(self, users: int) -> LevelResult:
         campaign, seen = self._campaign, self._seen.setdefault(users, [])
-        while self.get_current_user_count() != users:
-            gevent.sleep(_POLL_S / 5)
+        self._await(users)
         self._crowd.begin(Arrivals("closed", users, campaign.think_time_s, campaign.seed, len(seen)))
         with no_garbage_collection():
             gevent.sleep(max(campaign.settle_s, 3 * campaign.think_time_s))
@@ -67,6 +71,13 @@ class Staircase(LoadTestShape):
         self._outputs.emit(LevelDone(self._visits, result))
         self._visits += 1
         return result
+
+    def _await(self, users: int) -> None:
+        until_s = self._recorder.clock_s() + self._campaign.ramp_s + self._campaign.timeout_s + _PATIENCE_S
+        while (there := self.get_current_user_count()) != users:
+            if self._recorder.clock_s() > until_s:
+                raise LoadTestError(f"There are {there} users instead of {users}; look into the generator's log.")
+            gevent.sleep(_POLL_S / 5)
 
     def _dwell(self, users: int) -> VisitWindow:
         campaign, recorder = self._campaign, self._recorder

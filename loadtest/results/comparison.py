@@ -140,5 +140,7 @@ class Report:
 
 
 def save_report(report: Report, path: Path) -> None:
-    """Write what `loadtest.results.reading.read_report` reads."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
+    """Write what `loadtest.results.reading.read_report` reads, replacing an older one in a single step."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
+    partial.replace(path)

@@ -62,7 +62,7 @@ def test_a_missing_file_of_bodies_is_named() -> None:
     assert log.strip().endswith("Cannot read the request bodies in 'none.jsonl' (No such file or directory).")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
@@ -84,7 +84,7 @@ def _asked(url: str, deadline_s: float = 30.0) -> bytes:
 
 @pytest.mark.timeout(90)
 def test_the_web_page_starts_users_and_counts_their_requests() -> None:
-    port = _free_port()
+    port = free_port()
     endpoint, page = MockEndpoint(), f"http://127.0.0.1:{port}"
     with served(endpoint) as url, locust(url, "--web-port", str(port), "--think-time", "0.05"):
         assert b"<title>Locust</title>" in _asked(f"{page}/")

@@ -83,6 +83,17 @@ def test_time_outs_are_unserved_also_when_they_end_after_the_window(tmp_path: Pa
     assert bad / attempts == pytest.approx(0.4, abs=0.1)
 
 
+@pytest.mark.parametrize("timeout_s", [0.2, 4.0], ids=["within the window", "after the window"])
+def test_users_whose_requests_time_out_are_never_held(tmp_path: Path, timeout_s: float) -> None:
+    script: tuple[Answer, ...] = ("ok", "silent", "ok", "silent", "ok")
+    with served(MockEndpoint(0.005, script=lambda number: script[number % 5])) as url:
+        campaign = replace(settings(url, tmp_path), levels=(4,), exact_levels=True, timeout_s=timeout_s)
+        (level,) = run_campaign(campaign, tmp_path / "out", lambda event: None)
+    assert not (level.counts and level.unserved_share <= campaign.reject_threshold)
+    if timeout_s < campaign.min_dwell_s:
+        assert level.timeout / level.attempts == pytest.approx(0.4, abs=0.1)
+
+
 def test_a_request_without_a_connection_makes_the_level_doubted(tmp_path: Path) -> None:
     with served(MockEndpoint(service_s=0.5)) as url:
         campaign = replace(settings(url, tmp_path), max_connections=4)

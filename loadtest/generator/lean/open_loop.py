@@ -19,8 +19,8 @@ class OpenLoop(Load):
         schedule = self._schedule()
         self.begun_s = time.perf_counter()
         for due_s in schedule:
-            wait_s = due_s - self.now_s()
-            if wait_s > 0:
+            # Timers count whole milliseconds, so a sleep may end a little early.
+            while (wait_s := due_s - self.now_s()) > 0:  # noqa: ASYNC110 - it is a time that is waited for
                 await asyncio.sleep(wait_s)
             self._leave(due_s)
         while self._unanswered:
