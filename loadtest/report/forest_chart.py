@@ -134,22 +134,26 @@ def _spanning(axes: Axes, values: Sequence[float]) -> None:
 
 def _draw_interval(axes: Axes, height: int, row: _Row) -> None:
     colour, y, threshold = colour_of(row.place), height + 0.05, row.threshold
-    low, high = threshold.interval
     start, end = axes.get_xlim()
     if is_bracket(threshold):
-        left, right = threshold.bracket
-        width = (right or end) - (left or start)
-        axes.barh(y, width, 0.28, left or start, facecolor="none", edgecolor=colour, hatch="////", linewidth=0.8)
+        left, right = threshold.bracket[0] or start, threshold.bracket[1] or end
+        axes.barh(y, right - left, 0.28, left, facecolor="none", edgecolor=colour, hatch="////", linewidth=0.8)
     elif threshold.at is None:
-        left, right = threshold.bracket
-        if left is not None or right is not None:
-            at, sign = (left, ">") if right is None else (right, "<")
-            axes.plot([at], [y], sign, color=colour, markersize=7, clip_on=False)
-            axes.plot([at, end if right is None else start], [y, y], color=colour, linewidth=1.4, linestyle=(0, (2, 2)))
+        _draw_bound(axes, y, row)
     else:
+        low, high = threshold.interval
         if low is not None or high is not None:
             axes.plot([low or start, high or end], [y, y], color=colour, linewidth=2.4, solid_capstyle="butt")
         face = PAPER if row.is_canary else colour
         axes.plot([threshold.at], [y], marker_of(row.place), color=colour, markerfacecolor=face, markersize=7)
-    for single in row.singles:
-        axes.plot([single], [y + 0.22], "|", color=INK, markersize=5, markeredgewidth=1.1)
+    axes.plot(row.singles, [y + 0.22] * len(row.singles), "|", color=INK, markersize=5, markeredgewidth=1.1)
+
+
+def _draw_bound(axes: Axes, y: float, row: _Row) -> None:
+    """An arrow from the bound into where the threshold is."""
+    low, high = row.threshold.bracket
+    start, end = axes.get_xlim()
+    for at, far, sign in ((low, end, ">"), (high, start, "<")):
+        if at is not None:
+            axes.plot([at], [y], sign, color=colour_of(row.place), markersize=7, clip_on=False)
+            axes.plot([at, far], [y, y], color=colour_of(row.place), linewidth=1.4, linestyle=(0, (2, 2)))

@@ -13,7 +13,7 @@ from loadtest.report.chart_parts import (
     value_axis,
 )
 from loadtest.report.points import Measure, points_of, users_of
-from loadtest.report.users_charts import draw_point, signs_of
+from loadtest.report.users_charts import draw_points, signs_of
 from loadtest.results.comparison import Report
 from loadtest.results.levels import LevelResult
 from loadtest.statistics.gates import LEAST_LAG_MS, MOST_GENERATOR_CPU
@@ -64,5 +64,5 @@ def _lag_ms(level: LevelResult) -> float:
 
 def _draw(axes: Axes, report: Report, measure: Measure) -> None:
     for place, candidate in enumerate(report.candidates):
-        for point in points_of(candidate, measure):
-            draw_point(axes, place, point.at, point)
+        points = points_of(candidate, measure)
+        draw_points(axes, place, points, [point.at for point in points])

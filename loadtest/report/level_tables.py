@@ -17,7 +17,7 @@ def _phase(name: str, level: LevelResult) -> Cell:
 
 
 LEVEL_COLUMNS: dict[str, Callable[[LevelResult], Cell]] = {
-    "users": lambda level: level.at,
+    "users": lambda level: round(level.at) if level.at == round(level.at) else level.at,
     "duration_s": lambda level: level.duration_s,
     "sound": lambda level: int(level.is_sound),
     "visits": lambda level: level.visits,

@@ -28,7 +28,7 @@ _LEVELS = (
     *("attempts", "rejected", "failed", "timeout", "generator_cpu_share", "little_error"),
 )
 # A page with more rows than these would be too large to send; the CSV file has all.
-_MOST_LEVELS = 600
+_MOST_LEVELS = 300
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def _table(front: Front, metric: str) -> Table:
 
 def _set_axes(axes: Axes, front: Front, factor: float, is_share: bool) -> None:
     """The range of the intervals, at least half a point more on either side, and never beyond what a share can be."""
-    times = [end for one in front.points for end in (one.p95_ms, *(one.p95_interval_ms or ()))]
+    times = [end for one in front.points for end in (one.p95_ms, *one.p95_interval_ms)]
     value_axis(axes, "x", times)
     values = [factor * end for one in front.points for end in (one.quality, *(one.quality_interval or ()))]
     margin = max(0.5 * one_point(values), (max(values) - min(values)) * 0.15)
@@ -107,8 +107,7 @@ def _draw_front(axes: Axes, front: Front, factor: float) -> list[Place]:
 
 def _draw(axes: Axes, point: FrontPoint, place: int, factor: float) -> None:
     colour, y = colour_of(place), factor * point.quality
-    if point.p95_interval_ms:
-        axes.plot(point.p95_interval_ms, (y, y), color=colour, linewidth=1.2)
+    axes.plot(point.p95_interval_ms, (y, y), color=colour, linewidth=1.2)
     if point.quality_interval:
         low, high = (factor * end for end in point.quality_interval)
         axes.plot((point.p95_ms, point.p95_ms), (low, high), color=colour, linewidth=1.2)
@@ -132,7 +131,7 @@ def _label_points(figure: Figure, axes: Axes, points: dict[str, Place], drawn: l
             label = axes.annotate(name, point, (dx, dy), textcoords="offset points", ha=ha, va=va, size=9.5)
             box = label.get_window_extent(renderer).extents
             if _inside(box, frame) and not any(_overlap(box, other) for other in avoided):
-                taken.append(tuple(box))
+                taken.append((box[0], box[1], box[2], box[3]))
                 break
             label.remove()
 
@@ -143,9 +142,8 @@ def _bar_boxes(axes: Axes, front: Front, factor: float) -> list[Box]:
     for point in front.points:
         at = point.p95_ms, factor * point.quality
         times, values = point.p95_interval_ms, point.quality_interval
-        if times:
-            (x0, y), (x1, _) = axes.transData.transform([(times[0], at[1]), (times[1], at[1])])
-            boxes.append((x0, y - 1, x1, y + 1))
+        (x0, y), (x1, _) = axes.transData.transform([(times[0], at[1]), (times[1], at[1])])
+        boxes.append((x0, y - 1, x1, y + 1))
         if values:
             (x, y0), (_, y1) = axes.transData.transform([(at[0], factor * values[0]), (at[0], factor * values[1])])
             boxes.append((x - 1, y0, x + 1, y1))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -135,8 +136,8 @@ def latency_throughput_chart(report: Report) -> Chart | None:
         line, _ = lines_of(measured[candidate.name], threshold_over(candidate.runs))
         held = [point for point in line if point.is_held]
         axes.plot([one.level.ok_per_s for one in held], [one.spread.value for one in held], color=colour_of(place))
-        for point in measured[candidate.name]:
-            draw_point(axes, place, point.level.ok_per_s, point)
+        found = measured[candidate.name]
+        draw_points(axes, place, found, [point.level.ok_per_s for point in found])
     axes.set_xlabel("ok answers per second")
     label_above(axes, "p95 response time, ms")
     reading = "Further to the right at the same height is more work in the same time."
@@ -184,8 +185,7 @@ def _draw(axes: Axes, report: Report, measure: Measure, limits: Sequence[_Limit]
         axes.plot([one.at for one in line], [one.spread.value for one in line], color=colour_of(place), linewidth=1.8)
         if bracket:
             _hatch(axes, place, *bracket)
-        for point in points:
-            draw_point(axes, place, point.at, point)
+        draw_points(axes, place, points, [point.at for point in points])
 
 
 def shade_beyond(axes: Axes, report: Report) -> None:
@@ -201,10 +201,18 @@ def _hatch(axes: Axes, place: int, low: Point, high: Point) -> None:
     axes.add_patch(Rectangle((low.at, low.spread.value), width, height, zorder=1.8, **style))  # type: ignore[arg-type]
 
 
-def draw_point(axes: Axes, place: int, x: float, point: Point) -> None:
-    """Hollow where it is doubted, small where it lies beyond the threshold; a bar spans the runs."""
-    colour, spread = colour_of(place), point.spread
-    if spread.runs > 1:
-        axes.plot([x, x], [spread.low, spread.high], color=colour, linewidth=1.2, solid_capstyle="butt")
-    face, size = (colour if point.is_sound else PAPER), (5.5 if point.is_held else 4)
-    axes.plot(x, spread.value, marker_of(place), color=colour, markerfacecolor=face, markersize=size)
+def draw_points(axes: Axes, place: int, points: Sequence[Point], xs: Sequence[float]) -> None:
+    """Hollow where they are doubted, small beyond the threshold; a bar spans the runs."""
+    colour, placed = colour_of(place), list(zip(points, xs, strict=True))
+    bars = [(x, one.spread) for one, x in placed if one.spread.low < one.spread.high]
+    if bars:
+        axes.vlines(
+            [x for x, _ in bars], [one.low for _, one in bars], [one.high for _, one in bars], colour, linewidth=1.2
+        )
+    # All of a kind at once: a page holds thousands of points.
+    for is_sound, is_held in product((True, False), repeat=2):
+        kind = [(x, one.spread.value) for one, x in placed if (one.is_sound, one.is_held) == (is_sound, is_held)]
+        if kind:
+            face, size = (colour if is_sound else PAPER), (5.5 if is_held else 4)
+            marker = {"marker": marker_of(place), "markerfacecolor": face, "markersize": size}
+            axes.plot(*zip(*kind, strict=True), color=colour, linestyle="", **marker)  # type: ignore[arg-type]

@@ -1,11 +1,13 @@
 """The report as a browser shows it: Debian's Chromium, driven by Playwright."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from loadtest.report.page import write_report
 from loadtest.results.comparison import Report
@@ -13,13 +15,15 @@ from loadtest.results.reading import read_report
 from tests.loadtest.examples import two_candidates
 from tests.loadtest.report.example_campaign import example_campaign, example_candidate
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed; pip install -e '.[dev]'.")
-
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Without them Chromium asks its maker's servers, which are none of a test's business, and wants a user who is not root.
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 CHECKS = (Path(__file__).parent / "page_checks.js").read_text(encoding="utf-8")
-SCREENS = {"light": ("light", 1200), "dark": ("dark", 1200), "phone": ("light", 390), "dark phone": ("dark", 390)}
+SCREENS: dict[str, tuple[Literal["light", "dark"], int]] = {
+    "light": ("light", 1200),
+    "dark": ("dark", 1200),
+    "phone": ("light", 390),
+}
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="There is no Chromium; install Debian's package chromium."),
@@ -37,7 +41,7 @@ def _long_names() -> Report:
     return replace(example_campaign(), candidates=tuple(made), canary=())
 
 
-REPORTS = {
+REPORTS: dict[str, Callable[[], Report]] = {
     "whole campaign": example_campaign,
     "fourteen candidates": _long_names,
     "two candidates": two_candidates,
@@ -46,8 +50,8 @@ REPORTS = {
 
 
 @pytest.fixture(scope="module")
-def browser() -> "Iterator[playwright.Browser]":
-    with playwright.sync_playwright() as driver:
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as driver:
         opened = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield opened
         opened.close()
@@ -60,7 +64,7 @@ def page_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 @pytest.mark.parametrize("screen", SCREENS)
 def test_no_text_overlaps_nothing_scrolls_sideways_and_all_can_be_seen(
-    browser: "playwright.Browser", page_file: Path, screen: str
+    browser: Browser, page_file: Path, screen: str
 ) -> None:
     scheme, width = SCREENS[screen]
     context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
@@ -76,9 +80,9 @@ def test_no_text_overlaps_nothing_scrolls_sideways_and_all_can_be_seen(
     context.close()
 
 
-def test_dark_is_dark_and_light_is_light_charts_included(browser: "playwright.Browser", page_file: Path) -> None:
-    shown = {}
-    for scheme in ("light", "dark"):
+def test_dark_is_dark_and_light_is_light_charts_included(browser: Browser, page_file: Path) -> None:
+    shown, schemes = {}, {scheme for scheme, _ in SCREENS.values()}
+    for scheme in schemes:
         context = browser.new_context(color_scheme=scheme)
         page = context.new_page()
         page.goto(page_file.as_uri())
@@ -90,7 +94,7 @@ def test_dark_is_dark_and_light_is_light_charts_included(browser: "playwright.Br
     assert shown["dark"] == ["rgb(13, 17, 23)", "rgb(13, 17, 23)", "rgb(230, 237, 243)"]
 
 
-def test_the_page_is_whole_without_javascript(browser: "playwright.Browser", page_file: Path) -> None:
+def test_the_page_is_whole_without_javascript(browser: Browser, page_file: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(page_file.as_uri())
@@ -100,7 +104,7 @@ def test_the_page_is_whole_without_javascript(browser: "playwright.Browser", pag
     context.close()
 
 
-def test_it_prints_dark_on_light_with_nothing_cut_off(browser: "playwright.Browser", page_file: Path) -> None:
+def test_it_prints_dark_on_light_with_nothing_cut_off(browser: Browser, page_file: Path) -> None:
     context = browser.new_context(color_scheme="dark", viewport={"width": 700, "height": 1000})
     page = context.new_page()
     page.goto(page_file.as_uri())
