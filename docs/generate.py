@@ -14,6 +14,7 @@ from typing import Any
 
 import typer
 
+from docs.report_fields import objects
 from loadtest.report.summary import summary_table, verdict
 from loadtest.results.comparison import REPORT_FILE
 from loadtest.results.reading import read_report
@@ -26,7 +27,7 @@ from serving.front.refusals import Refusal
 from serving.front.settings import Settings
 
 DOCS = Path(__file__).parent
-PAGES = ("reference.md", "serve.md", "compare.md", "../README.md")
+PAGES = ("reference.md", "report.md", "serve.md", "compare.md", "../README.md")
 # Two comparisons as `paretoserve compare` wrote them: of all engines, in containers, and of some on another processor.
 RESULTS = DOCS / "results" / "sst2-containers"
 RESULTS_AMX = DOCS / "results" / "sst2-amx"
@@ -121,7 +122,7 @@ def metrics_section() -> str:
             continue
         name = f"{family.name}_total" if family.type == "counter" else family.name
         labels = [label for label in family.samples[0].labels if label != "le"]
-        rows.append((_code(name), family.type, ", ".join(map(_code, labels)), family.documentation))
+        rows.append((_code(name), family.type, ", ".join(map(_code, labels)) or _NONE, family.documentation))
     return table(("metric", "type", "labels", "meaning"), rows)
 
 
@@ -156,6 +157,15 @@ def results_section(folder: Path = RESULTS) -> str:
     return f"{table(header, rows)}\n{verdict(report)}\n\nMeasured on {report.created[:10]}:\n\n{conditions}"
 
 
+def report_section() -> str:
+    """The objects of `report.json`, a table each."""
+    parts = [
+        f"### `{name}`\n\n{described}\n\n{table(('field', 'type', 'meaning'), rows)}"
+        for name, described, rows in objects()
+    ]
+    return "\n".join(parts)
+
+
 def _first_line(kind: type[Exception]) -> str:
     return (inspect.getdoc(kind) or "").splitlines()[0]
 
@@ -167,6 +177,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "errors": errors_section,
     "statuses": statuses_section,
     "results": results_section,
+    "report-json": report_section,
     "results-amx": lambda: results_section(RESULTS_AMX),
 }
 

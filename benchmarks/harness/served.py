@@ -8,9 +8,9 @@ from typing import Any
 
 import psutil
 
-from benchmarks.harness.client import run_client
 from benchmarks.harness.places import RUNS
-from benchmarks.harness.plan import ClientPlan, ClientResult
+from loadtest.generator.lean.client import run_client
+from loadtest.generator.lean.plan import ClientPlan, ClientResult
 from paretoserve.hosts.endpoint import describe_variants
 from paretoserve.hosts.process import running_server
 

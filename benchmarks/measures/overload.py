@@ -5,10 +5,11 @@ import threading
 from typing import Any
 
 from benchmarks.harness.model import benchmark_model
-from benchmarks.harness.plan import ClientResult, percentiles_ms
 from benchmarks.harness.results import Result, make_result
 from benchmarks.harness.sentences import load_sentences
 from benchmarks.harness.served import PATIENT, Served, served
+from loadtest.generator.lean.plan import ClientResult, percentiles_ms
+from loadtest.plan.arrivals import Arrivals
 from paretoserve.campaigns.compare import split_cores
 
 BACKEND = "onnxruntime"
@@ -32,9 +33,8 @@ def measure_overload(seconds: float, times_capacity: tuple[float, ...] = (3.0, 1
             server.load(bodies, seconds=3.0, clients=16)
             memory = _Memory(server)
             with memory:
-                result = server.load(
-                    bodies, seconds=seconds, rate_per_s=times * capacity, poisson_seed=0, timeout_s=10.0
-                )
+                arrivals = Arrivals("poisson", times * capacity)
+                result = server.load(bodies, seconds=seconds, arrivals=arrivals, timeout_s=10.0)
             taken.append({"times_capacity": times, "capacity_per_s": capacity, **_figures(result, memory, capacity)})
     settings = {
         "model": model.source,

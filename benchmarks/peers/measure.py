@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks.harness.client import run_client
-from benchmarks.harness.plan import ClientPlan, ClientResult
 from benchmarks.peers.contestant import Contestant
 from benchmarks.peers.process import PeerFailed, cpu_seconds_of_children
+from loadtest.generator.lean.client import run_client
+from loadtest.generator.lean.plan import ClientPlan, ClientResult
 
 LEAST_AGREEMENT = 0.995
 ONE_CLIENT_SHARE = 0.4

@@ -6,13 +6,16 @@ from loadtest.results.levels import LevelResult
 
 
 class LevelStarted(msgspec.Struct, frozen=True, tag="level_started"):
-    """Users are being started; nothing is measured yet."""
+    """A level begins; nothing is measured yet."""
 
     index: int
     """Place in the order of visit, from 0."""
     users: int
+    """0 in the open loop."""
     planned: int | None
-    """How many levels there are at most; None while `auto` searches."""
+    """How many levels there are at most; None while a search is on."""
+    rate_per_s: float | None = None
+    """Of the open loop."""
 
 
 class LevelTicked(msgspec.Struct, frozen=True, tag="level_ticked"):
@@ -25,6 +28,10 @@ class LevelTicked(msgspec.Struct, frozen=True, tag="level_ticked"):
     attempts: int
     ok_per_s: float
     unserved_share: float
+    p95_ms: float | None = None
+    """Of the ok answers; None while they are too few."""
+    rate_per_s: float | None = None
+    """Of the open loop, where `users` is 0."""
 
 
 class LevelDone(msgspec.Struct, frozen=True, tag="level_done"):

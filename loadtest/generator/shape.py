@@ -1,48 +1,30 @@
 """Steps the users through the levels on Locust. Imported in the generator's process only."""
 
-import gc
-import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
+from typing import TypeVar
 
 import gevent
 from locust import LoadTestShape
 
-from loadtest.generator.events import CampaignEvent, LevelDone, LevelStarted, LevelTicked, encode_event
-from loadtest.generator.users import Workload
+from loadtest.generator.crowd import Crowd
+from loadtest.generator.events import LevelDone, LevelStarted
+from loadtest.generator.health import no_garbage_collection
+from loadtest.generator.outputs import Level, Outputs, Tally
+from loadtest.generator.recorder import Recorder
+from loadtest.plan.arrivals import Arrivals
+from loadtest.plan.settings import Campaign
+from loadtest.results.errors import LoadTestError
 from loadtest.results.levels import LevelResult, VisitWindow, Window
-from loadtest.results.records import rows_since
 from loadtest.results.request_log import append_rows
 from loadtest.statistics.levels import VisitRows, in_window, summarise_visits, visit_rows
 from loadtest.statistics.search import next_level
-from loadtest.statistics.steadiness import is_steady
+from loadtest.statistics.steadiness import begin, watched
 
 _POLL_S = 0.5
+# For users to start or stop, beyond the time that is planned for it.
+_PATIENCE_S = 60.0
 
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """Where a campaign's results go."""
-
-    requests: Path
-    events_fd: int
-
-    def emit(self, event: CampaignEvent) -> None:
-        os.write(self.events_fd, encode_event(event))
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Keep the collector's pauses out of the measured window; collecting once is done before it settles."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
+T = TypeVar("T")
 
 
 class Staircase(LoadTestShape):
@@ -52,11 +34,9 @@ class Staircase(LoadTestShape):
     level that is running, from start to end in its own greenlet, and then returns the next one.
     """
 
-    workload: Workload
-    outputs: Outputs
-
-    def __init__(self) -> None:
+    def __init__(self, campaign: Campaign, recorder: Recorder, crowd: Crowd, outputs: Outputs) -> None:
         super().__init__()
+        self._campaign, self._recorder, self._crowd, self._outputs = campaign, recorder, crowd, outputs
         self._visits = 0
         self._seen: dict[int, list[VisitRows]] = {}
         self._done: dict[int, LevelResult] = {}
@@ -64,56 +44,66 @@ class Staircase(LoadTestShape):
 
     def tick(self) -> tuple[int, float] | None:
         """Measure the current level, then name the next one with the users to start per second."""
-        if self._users is not None:
+        campaign = self._campaign
+        if self._users is None:
+            self._crowd.prepare()
+        else:
             self._done[self._users] = self._measure(self._users)
-        previous, self._users = self._users or 0, next_level(self.workload.campaign, list(self._done.values()))
+        previous, self._users = self._users or 0, next_level(campaign, list(self._done.values()))
         if self._users is None:
             return None
-        campaign = self.workload.campaign
         planned = len(campaign.levels) if campaign.exact_levels and campaign.levels != "auto" else None
-        self.outputs.emit(LevelStarted(self._visits, self._users, planned))
-        return self._users, max(1.0, abs(self._users - previous) / self.workload.campaign.ramp_s)
+        self._outputs.emit(LevelStarted(self._visits, self._users, planned))
+        return self._users, max(1.0, abs(self._users - previous) / campaign.ramp_s)
 
     def _measure(self, users: int) -> LevelResult:
-        campaign = self.workload.campaign
-        while self.get_current_user_count() != users:
-            gevent.sleep(_POLL_S / 5)
-        with _no_garbage_collection():
+        campaign, seen = self._campaign, self._seen.setdefault(users, [])
+        self._await(users)
+        self._crowd.begin(Arrivals("closed", users, campaign.think_time_s, campaign.seed, len(seen)))
+        with no_garbage_collection():
             gevent.sleep(max(campaign.settle_s, 3 * campaign.think_time_s))
             visit = self._dwell(users)
-        rows = self.workload.recorder.take()
+        rows = self._recorder.take()
         marked = ((in_window(row, visit.window), row) for row in rows)
-        append_rows(self.outputs.requests, self._visits, users, marked)
-        self._seen.setdefault(users, []).append(visit_rows(visit, rows))
-        result = summarise_visits(self._seen[users])
-        self.outputs.emit(LevelDone(self._visits, result))
+        append_rows(self._outputs.requests, self._visits, users, marked)
+        seen.append(visit_rows(visit, rows))
+        result = summarise_visits(seen, campaign.slo)
+        self._outputs.emit(LevelDone(self._visits, result))
         self._visits += 1
         return result
 
-    def _dwell(self, users: int) -> VisitWindow:
-        campaign, recorder = self.workload.campaign, self.workload.recorder
-        start_s, cpu_start_s = recorder.clock_s(), time.process_time()
-        steady = False
-        while not steady and recorder.clock_s() - start_s < campaign.max_dwell_s:
-            gevent.sleep(_POLL_S)
-            self._report(users, start_s)
-            steady = is_steady(campaign, recorder.rows, start_s, recorder.clock_s())
-        end_s = recorder.clock_s()
-        cpu_share = (time.process_time() - cpu_start_s) / (end_s - start_s)
-        unsteady = "" if steady else "it was not steady, or too few requests were sent, when its time was up."
-        return VisitWindow(users, Window(start_s, end_s), recorder.in_flight, cpu_share, unsteady=unsteady)
+    def _await(self, users: int) -> None:
+        until_s = self._recorder.clock_s() + self._campaign.ramp_s + self._campaign.timeout_s + _PATIENCE_S
+        while (there := self.get_current_user_count()) != users:
+            if self._recorder.clock_s() > until_s:
+                raise LoadTestError(f"There are {there} users instead of {users}; look into the generator's log.")
+            gevent.sleep(_POLL_S / 5)
 
-    def _report(self, users: int, start_s: float) -> None:
-        campaign, recorder = self.workload.campaign, self.workload.recorder
-        elapsed_s = recorder.clock_s() - start_s
-        outcomes = [row.outcome for row in rows_since(recorder.rows, start_s)]
-        tick = LevelTicked(
-            index=self._visits,
-            users=users,
-            elapsed_s=elapsed_s,
-            max_dwell_s=campaign.max_dwell_s,
-            attempts=len(outcomes),
-            ok_per_s=outcomes.count("ok") / elapsed_s,
-            unserved_share=1 - outcomes.count("ok") / max(1, len(outcomes)),
+    def _dwell(self, users: int) -> VisitWindow:
+        campaign, recorder = self._campaign, self._recorder
+        self._crowd.open_window()
+        dwell, tally = begin(recorder.clock_s()), self._tally(users)
+        while not dwell.is_over:
+            gevent.sleep(_POLL_S)
+            tally.add((row.outcome == "ok", row.response_ms) for row in recorder.rows[tally.seen :])
+            self._outputs.emit(tally.ticked(recorder.clock_s() - dwell.begin_s))
+            end_s = recorder.clock_s()
+            dwell = _aside(watched, campaign, recorder.rows[:], dwell, end_s)
+        closing = self._crowd.close_window()
+        return VisitWindow(
+            at=users,
+            window=Window(dwell.start_s, end_s),
+            in_flight=closing.in_flight,
+            generator_cpu_share=closing.cpu_share,
+            loop_lag_p99_ms=closing.loop_lag_p99_ms,
+            unsteady=dwell.unsteady,
         )
-        self.outputs.emit(tick)
+
+    def _tally(self, users: int) -> Tally:
+        return Tally(Level(self._visits, self._campaign.max_dwell_s, users), len(self._recorder.rows))
+
+
+def _aside(function: Callable[..., T], *arguments: object) -> T:
+    """Call it in a thread, so that users do not wait for what it computes."""
+    found: T = gevent.get_hub().threadpool.apply(function, arguments)
+    return found

@@ -1,7 +1,6 @@
 """A closed-loop user on Locust. Imported in the generator's process only: Locust patches sockets and threads."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import gevent
@@ -10,6 +9,7 @@ from geventhttpclient.useragent import RetriesExceeded
 from locust import FastHttpUser
 
 from loadtest.generator.recorder import Recorder
+from loadtest.plan.arrivals import Arrivals
 from loadtest.plan.settings import Campaign
 from loadtest.results.phases import STATED
 from loadtest.results.records import RequestRow, classify, parse_server_timing
@@ -17,31 +17,35 @@ from loadtest.results.records import RequestRow, classify, parse_server_timing
 _NAME = "invoke"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Workload:
-    """What all users of one generator share."""
+    """What all users of one process share."""
 
     campaign: Campaign
-    bodies: Iterator[tuple[int, bytes]]
-    """With their numbers."""
+    bodies: tuple[bytes, ...]
     recorder: Recorder
+    arrivals: Arrivals
+    """Of the level that is running."""
+    present: set[int] = field(default_factory=set)
+    """The numbers of the users that there are."""
+    _ranks: dict[int, int] = field(default_factory=dict)
 
+    def begin(self, arrivals: Arrivals, first: int = 0, step: int = 1) -> None:
+        """From now on users draw from a level; `first` and `step` tell those of this process from those of others."""
+        self._ranks = {number: first + step * rank for rank, number in enumerate(sorted(self.present))}
+        self.arrivals = arrivals
 
-def shuffled_forever(bodies: tuple[bytes, ...], seed: int) -> Iterator[tuple[int, bytes]]:
-    """The bodies over and over in one seeded order, so that every candidate gets the same sequence."""
-    order = np.random.default_rng(seed).permutation(len(bodies))
-    while True:
-        for place in order:
-            yield int(place), bodies[place]
+    def rank(self, number: int) -> int:
+        """The place of a user among those of the level, which is the same for every candidate."""
+        return self._ranks.get(number, number)
 
 
 def invoke(user: "ThinkingUser") -> None:
     """Locust task: send one request. The answer is recorded by `record`, which Locust calls with the outcome."""
     campaign = user.workload.campaign
-    number, body = next(user.workload.bodies)
     context = {
         "user": user.number,
-        "body": number,
+        "body": user.body,
         "think_s": user.think_s,
         "t_due_s": user.due_s,
         "t_send_s": user.workload.recorder.sent(),
@@ -49,7 +53,7 @@ def invoke(user: "ThinkingUser") -> None:
     user.client.post(
         campaign.path,
         name=_NAME,
-        data=body,
+        data=user.workload.bodies[user.body],
         headers={"Content-Type": "application/json", **campaign.headers},
         allow_redirects=False,
         context=context,
@@ -72,18 +76,32 @@ class ThinkingUser(FastHttpUser):
 
     def on_start(self) -> None:
         """Start at a random phase of the think time, so that a new level is no burst."""
-        campaign = self.workload.campaign
         self.number = self.workload.recorder.new_user()
-        self._rng = np.random.default_rng((campaign.seed, self.number))
-        self.think_s = float(self._rng.uniform(0, campaign.think_time_s))
-        self.due_s = self.workload.recorder.clock_s() + self.think_s
+        self.workload.present.add(self.number)
+        self._draw()
+        random = np.random.default_rng((self.workload.campaign.seed, self.number))
+        pause_s = float(random.uniform(0, self.workload.campaign.think_time_s))
+        self._plan(pause_s, self.number % len(self.workload.bodies))
         gevent.sleep(self.think_s)
 
+    def on_stop(self) -> None:
+        self.workload.present.discard(self.number)
+
     def wait_time(self) -> float:
-        """Draw the next pause, s."""
-        self.think_s = float(self._rng.exponential(self.workload.campaign.think_time_s))
-        self.due_s = self.workload.recorder.clock_s() + self.think_s
+        """Draw the next pause, s, and the body to send after it."""
+        if self._arrivals is not self.workload.arrivals:
+            self._draw()
+        self._plan(next(self._pauses_s), next(self._bodies))
         return self.think_s
+
+    def _plan(self, think_s: float, body: int) -> None:
+        self.think_s, self.body = think_s, body
+        self.due_s = self.workload.recorder.clock_s() + think_s
+
+    def _draw(self) -> None:
+        self._arrivals, rank = self.workload.arrivals, self.workload.rank(self.number)
+        self._pauses_s = self._arrivals.pauses_s(rank)
+        self._bodies = self._arrivals.bodies(len(self.workload.bodies), rank)
 
 
 def record(

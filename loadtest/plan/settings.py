@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from loadtest.results.errors import LoadTestError
+from loadtest.results.slo import Slo
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,20 @@ class Campaign:
     """No further level is visited once more than this share of attempts goes unserved."""
     reject_threshold: float = 0.01
     """The share of unserved attempts that counts as throttling."""
+    slo: Slo | None = None
+    """Answers that it calls late are counted."""
+    arrivals: Literal["poisson", "constant"] = "poisson"
+    """Of the open loop."""
+    max_connections: int = 2000
+    """Of the open loop."""
+    most_lag_s: float = 1.0
+    """Of the open loop: a request that cannot be sent so soon after it was due is not sent, and its level not used."""
+    workers: int = 0
+    """Processes started here that the users are spread over; without any, they are in one with what leads them."""
+    expect_workers: int = 0
+    """Those elsewhere that connect; see `loadtest.locustfile` for how they are started."""
+    master_port: int = 5557
+    """Where workers connect to; on all addresses of this machine where some are elsewhere."""
     seed: int = 0
     client_cpus: tuple[int, ...] | None = None
     """Processors the generator is pinned to, so that it does not run on the server's."""
@@ -73,6 +88,10 @@ class Campaign:
             raise LoadTestError("Give a positive timeout_s and ramp_s, and no negative time.")
         if not 0 < self.min_dwell_s <= self.max_dwell_s:
             raise LoadTestError("Give dwell times with 0 < min_dwell_s <= max_dwell_s.")
+        if min(self.workers, self.expect_workers) < 0:
+            raise LoadTestError("Give no negative number of workers.")
+        if self.max_connections < 1 or self.most_lag_s <= 0:
+            raise LoadTestError("Give at least one connection, and a positive most_lag_s.")
 
 
 def encode_campaign(campaign: Campaign) -> bytes:

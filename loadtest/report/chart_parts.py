@@ -1,29 +1,37 @@
-"""What charts are put together from: a figure with its title, axes, lines, thresholds and a legend."""
+"""What charts are put together from: a figure with its heading, its legend, and axes that say what they show.
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+A figure is as wide as the page of a phone, so that its text can be read there; where there is room, a page has two
+beside each other.
+"""
+
+import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Literal
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
-from matplotlib.markers import CARETDOWN
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from loadtest.report.analysis import below_threshold
-from loadtest.report.chart_style import MUTED, PAPER, colour_of, marker_of
-from loadtest.results.comparison import CandidateReport, Report
-from loadtest.results.levels import LevelResult
+from loadtest.report.chart_style import HEADING, INK, MUTED, colour_of, marker_of
+from loadtest.report.table import Table
+from loadtest.results.comparison import Report
 from loadtest.statistics.repeats import threshold_over
 
-Measure = Callable[[LevelResult], float | None]
+WIDTH_IN = 4.6
+POINTS = 72
+_TITLE_IN, _LINE_IN, _LEGEND_ROW_IN, _LABEL_IN = 0.36, 0.175, 0.2, 0.26
+_LEFT_IN, _RIGHT_IN, _BOTTOM_IN = 0.56, 0.14, 0.5
+# Letters that a subtitle, a name in one of two columns, and a name at all may have.
+_SUBTITLE, _HALF, _NAME = 66, 20, 46
+_LOG_RATIO, _FAR_APART = 20, 8
 
-_WIDTH_IN, _HEIGHT_IN = 9.6, 4.6
-_LEGEND_TOP, _LEGEND_ROW, _LEGEND_COLUMNS = 0.855, 0.05, 3
-_LOG_RATIO = 20
+Handle = Line2D | Patch
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,111 +40,135 @@ class Chart:
 
     name: str
     title: str
+    reading: str
+    """How to read it, under it."""
     description: str
+    """What it shows, for those who do not see it."""
     figure: Figure
+    heading_in: float
+    """How much of the figure is its heading."""
+    table: Table | None = None
+    """The numbers behind it, where the table of levels does not have them."""
 
 
-def new_figure(title: str, subtitle: str, panels: int = 1, legend: int = 0) -> tuple[Figure, list[Axes]]:
-    """Title, subtitle, room for a legend of so many entries, and panels with one vertical axis."""
-    figure = Figure(figsize=(_WIDTH_IN, _HEIGHT_IN))
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """A figure with room for panels of the given heights under a heading and a legend."""
+
+    figure: Figure
+    axes: tuple[Axes, ...]
+    heading_in: float
+
+
+def new_canvas(
+    title: str,
+    subtitle: str,
+    panels_in: Sequence[float],
+    handles: Sequence[Handle] = (),
+    left_in: float = _LEFT_IN,
+    label_in: float = _LABEL_IN,
+) -> Canvas:
+    """Title, subtitle, legend, and panels one below the other; all but the lowest have no labels of their places."""
+    lines = textwrap.wrap(subtitle, _SUBTITLE)
+    heading_in = _TITLE_IN + _LINE_IN * len(lines)
+    columns = 2 if all(len(str(handle.get_label())) <= _HALF for handle in handles) else 1
+    legend_in = _LEGEND_ROW_IN * ceil(len(handles) / columns) + 0.06 * bool(handles)
+    height_in = heading_in + legend_in + sum(panels_in) + label_in * len(panels_in) + _BOTTOM_IN
+    figure = Figure(figsize=(WIDTH_IN, height_in))
     FigureCanvasAgg(figure)
-    figure.text(0.012, 0.955, title, size=13, weight="bold", va="center")
-    figure.text(0.012, 0.895, subtitle, size=10, color=MUTED, va="center")
-    top = _LEGEND_TOP - 0.045 - _LEGEND_ROW * math.ceil(legend / _LEGEND_COLUMNS)
-    grid = figure.add_gridspec(1, panels, left=0.08, right=0.985, bottom=0.125, top=top, wspace=0.06)
-    return figure, list(grid.subplots(sharey=True, squeeze=False)[0])
+    _write_heading(figure, title, lines, height_in)
+    if handles:
+        _draw_legend(figure, handles, columns, 1 - heading_in / height_in)
+    axes, top_in = [], height_in - heading_in - legend_in
+    for panel_in in panels_in:
+        top_in -= label_in + panel_in
+        width = (WIDTH_IN - left_in - _RIGHT_IN) / WIDTH_IN
+        axes.append(figure.add_axes((left_in / WIDTH_IN, top_in / height_in, width, panel_in / height_in)))
+    return Canvas(figure, tuple(axes), heading_in)
 
 
-def levels_of(report: Report) -> Iterator[LevelResult]:
-    """The levels of all candidates."""
-    for candidate in report.candidates:
-        yield from candidate.levels
+def _write_heading(figure: Figure, title: str, lines: Sequence[str], height_in: float) -> None:
+    style: dict[str, Any] = {"gid": HEADING, "va": "center"}
+    figure.text(0.012, 1 - 0.18 / height_in, title, size=12, weight="bold", **style)
+    for place, line in enumerate(lines):
+        y_in = _TITLE_IN + _LINE_IN * (place + 0.3)
+        figure.text(0.012, 1 - y_in / height_in, line, size=8.5, color=MUTED, **style)
 
 
-def draw_lines(axes: Axes, report: Report, measure: Measure, strokes: int = 1) -> None:
-    """A line per candidate, dashed beyond its threshold; hollow points are of levels that cannot be trusted."""
-    for place, candidate in enumerate(report.candidates):
-        points = [(level, value) for level in _ordered(candidate) if (value := measure(level)) is not None]
-        held = sum(below_threshold(level, threshold_over(candidate.runs)) for level, _ in points)
-        users, values = [level.users for level, _ in points], [value for _, value in points]
-        colour, beyond = colour_of(place), max(0, held - 1)
-        axes.plot(*_divided(users[:held], values[:held], strokes), color=colour, linewidth=2)
-        further = _divided(users[beyond:], values[beyond:], strokes)
-        axes.plot(*further, color=colour, linewidth=1.5, linestyle=(0, (3, 2)))
-        for (level, value), count in zip(points, users, strict=True):
-            face = PAPER if not level.is_sound else colour
-            axes.plot(count, value, marker_of(place), color=colour, markerfacecolor=face, markersize=5.5)
+def _draw_legend(figure: Figure, handles: Sequence[Handle], columns: int, top: float) -> None:
+    figure.legend(
+        handles=list(handles),
+        loc="upper left",
+        bbox_to_anchor=(0.0, top),
+        ncols=columns,
+        columnspacing=1.5,
+        borderpad=0.1,
+        borderaxespad=0.2,
+        labelspacing=0.25,
+        handlelength=1.6,
+        handler_map={tuple: HandlerTuple(None)},
+    )
 
 
-def _divided(users: Sequence[float], values: Sequence[float], strokes: int) -> tuple[Sequence[float], Sequence[float]]:
-    """The same line with each piece between two levels divided into so many strokes."""
-    if len(users) < 2:
-        return users, values
-    places = np.linspace(0, len(users) - 1, (len(users) - 1) * strokes + 1)
-    corners = np.arange(len(users))
-    return list(np.interp(places, corners, users)), list(np.interp(places, corners, values))
+def shortened(name: str, most: int = _NAME) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def _ordered(candidate: CandidateReport) -> Sequence[LevelResult]:
-    return sorted(candidate.levels, key=lambda level: level.users)
+def handles_of(report: Report, names: Sequence[str] | None = None) -> list[Handle]:
+    """An entry of the legend for each candidate, or for those of `names`."""
+    return [
+        Line2D([], [], color=colour_of(place), marker=marker_of(place), label=shortened(candidate.name))
+        for place, candidate in enumerate(report.candidates)
+        if names is None or candidate.name in names
+    ]
 
 
-def mark_thresholds(axes: Axes, report: Report) -> None:
-    """On the upper edge a mark at each threshold with a bar for its interval, or for the levels that bound it."""
-    for place, candidate in enumerate(report.candidates):
-        threshold, colour = threshold_over(candidate.runs), colour_of(place)
-        edge = axes.get_xaxis_transform()
-        style: dict[str, Any] = {"color": colour, "transform": edge, "clip_on": False}
-        low, high = threshold.bracket if threshold.at is None else threshold.interval
-        if low is not None and high is not None:
-            axes.plot([low, high], [1.0, 1.0], linewidth=3, alpha=0.5, solid_capstyle="butt", **style)
-        if threshold.at is not None:
-            axes.plot([threshold.at], [1.0], marker=CARETDOWN, markersize=9, **style)
+def label_above(axes: Axes, text: str) -> None:
+    """What the vertical axis shows, written above it, where it needs no width and no turned head."""
+    axes.set_title(text, loc="left", color=MUTED, size=9.5, pad=6, x=-_LEFT_IN / _plot_width_in(axes) + 0.01)
 
 
-def _users_scale(axes: Axes, report: Report) -> None:
-    counts = [level.users for level in levels_of(report)]
-    if max(counts) > 16 * min(counts):
-        axes.set_xscale("log", base=2)
-        axes.set_xlim(min(counts) / 1.15, max(counts) * 1.15)
+def _plot_width_in(axes: Axes) -> float:
+    return float(axes.get_position().width) * WIDTH_IN
+
+
+def users_axis(axes: Axes, report: Report, counts: Sequence[float]) -> None:
+    """Linear, or logarithmic where the thresholds lie far apart."""
+    low, high = min(counts, default=1.0), max(counts, default=1.0)
+    held = [most for one in report.candidates if (most := threshold_over(one.runs).at_least) > 0]
+    if held and max(held) > _FAR_APART * min(held):
+        _log_axis(axes, "x", low / 1.15, high * 1.15)
     else:
-        margin = max(0.5, 0.03 * (max(counts) - min(counts)))
-        axes.set_xlim(min(counts) - margin, max(counts) + margin)
-
-
-def users_axis(axes: Axes, report: Report) -> None:
-    _users_scale(axes, report)
-    if axes.get_xscale() == "linear":
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlim(min(0, low - 1) - 0.01 * high, 1.03 * high)
+        axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel(f"users (mean think time {report.think_time_s:g} s)")
 
 
-def milliseconds_axis(axes: Axes, letter: Literal["x", "y"], values: Sequence[float]) -> None:
+def value_axis(axes: Axes, letter: Literal["x", "y"], values: Sequence[float]) -> None:
     """From zero, or logarithmic when the values span more than a factor of twenty."""
     low, high = min(values, default=1.0), max(values, default=1.0)
-    if high <= _LOG_RATIO * low:
-        axes.set(**{f"{letter}lim": (0, high * 1.15)})
+    if low > 0 and high > _LOG_RATIO * low:
+        _log_axis(axes, letter, low / 1.4, high * 1.4)
         return
-    axes.set(**{f"{letter}scale": "log", f"{letter}lim": (low / 1.4, high * 1.4)})
+    axes.set(**{f"{letter}lim": (0, high * 1.12 or 1.0)})
     axis = axes.xaxis if letter == "x" else axes.yaxis
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_locator(MaxNLocator(6))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+
+
+def _log_axis(axes: Axes, letter: Literal["x", "y"], low: float, high: float) -> None:
+    axes.set(**{f"{letter}scale": "log", f"{letter}lim": (low, high)})
+    axis = axes.xaxis if letter == "x" else axes.yaxis
+    # A step for each factor of two or so; over several powers of ten these would run into each other.
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 3000 else (1,)))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
 
 
-def draw_legend(figure: Figure, report: Report) -> None:
-    """Names the candidates, each with its threshold, in the band that `new_figure` left free."""
-    handles = [
-        Line2D([], [], color=colour_of(place), marker=marker_of(place), linewidth=2, label=label)
-        for place, label in enumerate(f"{c.name}: {threshold_over(c.runs).text}" for c in report.candidates)
-    ]
-    figure.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(0.006, _LEGEND_TOP),
-        ncols=_LEGEND_COLUMNS,
-        columnspacing=2,
-        borderpad=0,
-    )
+def limit_line(axes: Axes, at: float, *, dashes: tuple[float, float] = (1, 2)) -> None:
+    axes.axhline(at, color=INK, linewidth=1.1, linestyle=(0, dashes), zorder=1.5)
+
+
+def limit_handle(label: str, dashes: tuple[float, float] = (1, 2)) -> Line2D:
+    return Line2D([], [], color=INK, linewidth=1.1, linestyle=(0, dashes), label=label)

@@ -11,11 +11,12 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.typing import RcKeyType
 
-INK, MUTED, LINE, PAPER = "#1f2328", "#656d76", "#d8dee4", "#ffffff"
+INK, MUTED, LINE, SHADE, PAPER = "#1f2328", "#59636e", "#d8dee4", "#f1f3f5", "#ffffff"
 
-# Okabe and Ito's palette for all kinds of colour vision, with a grey for its black, which is the ink of the text, and
-# without its yellow, which is faint on white.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
+# After Okabe and Ito's palette for all kinds of colour vision, darkened until each has a contrast of 3:1 with white.
+COLOURS = ("#0072b2", "#c95500", "#00805c", "#b8528e", "#946200", "#7a5195", "#6e7781")
+# The same ones for dark paper, in the same order; `tests/loadtest/report/test_chart_style.py` computes the contrasts.
+DARK_COLOURS = ("#56b4e9", "#ff8a3d", "#2fc79a", "#e08fc0", "#e6b030", "#c19ee0", "#a8b0b9")
 # One more marker than colours: counted on side by side, they give 56 different pairs before one comes again.
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<")
 
@@ -36,6 +37,7 @@ STYLE: dict[RcKeyType, Any] = {
     "grid.linewidth": 0.7,
     "legend.fontsize": 10,
     "legend.frameon": False,
+    "hatch.linewidth": 0.8,
     "svg.fonttype": "none",
     # Without a salt of its own matplotlib draws new ids on every run.
     "svg.hashsalt": "loadtest",
@@ -47,7 +49,8 @@ STYLE: dict[RcKeyType, Any] = {
 }
 
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
-_PAGE_COLOURS = {INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)", PAPER: "var(--paper)"}
+# What a page has as text of its own: the title, and the line under it.
+HEADING = "heading"
 
 
 @contextmanager
@@ -87,17 +90,3 @@ def to_svg(figure: Figure, name: str, title: str, description: str) -> str:
         stream.getvalue(),
         count=1,
     )
-
-
-def to_inline(svg: str, name: str) -> str:
-    """An SVG document as an element of a page: own ids, the page's colours and font, no fixed size, no prologue."""
-    element = svg[svg.index("<svg") :]
-    element = re.sub(r'(<svg [^>]*?) width="[^"]*"', r"\1", element, count=1)
-    element = re.sub(r'(<svg [^>]*?) height="[^"]*"', r"\1", element, count=1)
-    element = re.sub(rf'\bid="(?!{name}-)', f'id="{name}-', element)
-    element = re.sub(r'(href="|url\()#', rf"\1#{name}-", element)
-    element = re.sub(r"<style[^>]*>\s*\*\{", f'<style type="text/css">.{name} *{{', element)
-    element = element.replace("'DejaVu Sans'", "var(--font)")
-    for colour, variable in _PAGE_COLOURS.items():
-        element = element.replace(colour, variable)
-    return element

@@ -1,46 +1,45 @@
 """Writes a report: one page, charts and tables, all made from `report.json`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from loadtest.report.chart_parts import Chart
-from loadtest.report.chart_style import chart_style, to_inline, to_png, to_svg
+from loadtest.report.chart_parts import POINTS, Chart
+from loadtest.report.chart_style import COLOURS, DARK_COLOURS, chart_style, to_png, to_svg
 from loadtest.report.charts import draw_charts
-from loadtest.report.summary import (
-    caveats,
-    report_common_level,
-    report_metric,
-    summary_rows,
-    summary_table,
-    variants_table,
-    verdict,
-)
-from loadtest.report.tables import Table, chart_table, write_levels_csv, write_summary_csv
-from loadtest.results.comparison import REPORT_FILE, CandidateReport, Quality, Report, save_report
+from loadtest.report.common import common_load
+from loadtest.report.csv_files import write_csv_files
+from loadtest.report.inline_svg import to_inline
+from loadtest.report.level_tables import doubts_table, level_table, runs_table
+from loadtest.report.summary import conditions_of, summary, variants_table
+from loadtest.report.table import Table
+from loadtest.report.verdict_words import words_of
+from loadtest.results.comparison import REPORT_FILE, Report, save_report
 from loadtest.results.reading import read_report
+from loadtest.statistics.verdict import verdict_of
 
-_READING = {
-    "response-time": "Lower is better. Only answers count, not rejections; a mark on the upper edge is a throttling "
-    "threshold, and a hollow point was measured by a generator too busy to be trusted.",
-    "unserved-share": "The scale is stretched below 10 % so that the crossing can be seen.",
-    "throughput": "Where a line bends, the endpoint is saturated: more users only wait longer or are rejected.",
-    "quality": "A candidate on the line is the best of those that are as fast; grey ones are beaten in both.",
-}
-
-
-__all__ = ["CandidateReport", "Quality", "Report", "read_report", "render", "summary_rows", "verdict", "write_report"]
+PAGE_FILE = "report.html"
+_LEVELS = (
+    *("users", "unserved_share", "ok_per_s", "p50_ms", "p95_ms", "p99_ms"),
+    *("attempts", "rejected", "failed", "timeout", "generator_cpu_share", "little_error"),
+)
+# A page with more rows than these would be too large to send; the CSV file has all.
+_MOST_LEVELS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class _Section:
+class Section:
+    """A chart on a page."""
+
     name: str
     title: str
     reading: str
     svg: Markup
-    table: Table
+    table: Table | None
 
 
 def write_report(report: Report, out_dir: Path) -> Path:
@@ -53,31 +52,35 @@ def write_report(report: Report, out_dir: Path) -> Path:
 def render(out_dir: Path) -> Path:
     """Make the report of `out_dir` again from its `report.json`; returns the path of `report.html`.
 
-    Writes `report.html` (one file, no network), `charts/*.svg` and `charts/*.png`, `levels.csv` and `summary.csv`.
-    Raises LoadTestError when `report.json` cannot be read.
+    Writes `report.html` (one file, no network), `charts/*.svg` and `charts/*.png`, `summary.csv`, `runs.csv` and
+    `levels.csv`. Raises LoadTestError when `report.json` cannot be read.
     """
     report = read_report(out_dir / REPORT_FILE)
     charts_dir = out_dir / "charts"
     charts_dir.mkdir(exist_ok=True)
     with chart_style():
-        sections = [_write_chart(report, chart, charts_dir) for chart in draw_charts(report)]
-    write_levels_csv(report, out_dir / "levels.csv")
-    write_summary_csv(report, out_dir / "summary.csv")
-    page = out_dir / "report.html"
-    page.write_text(_page(report, sections), encoding="utf-8")
+        sections = [_write_chart(chart, charts_dir) for chart in draw_charts(report)]
+    write_csv_files(report, out_dir)
+    page = out_dir / PAGE_FILE
+    page.write_text(template("report.html.j2").render(**_contents(report, sections)), encoding="utf-8")
     return page
 
 
-def _write_chart(report: Report, chart: Chart, charts_dir: Path) -> _Section:
+def _write_chart(chart: Chart, charts_dir: Path) -> Section:
     svg = to_svg(chart.figure, chart.name, chart.title, chart.description)
     (charts_dir / f"{chart.name}.svg").write_text(svg, encoding="utf-8")
     (charts_dir / f"{chart.name}.png").write_bytes(to_png(chart.figure))
+    return _section(chart, svg)
+
+
+def _section(chart: Chart, svg: str) -> Section:
     # matplotlib has escaped every text in the figure, and to_svg title and description.
-    inline = Markup(to_inline(svg, chart.name))  # noqa: S704
-    return _Section(chart.name, chart.title, _READING[chart.name], inline, chart_table(report, chart.name))
+    inline = Markup(to_inline(svg, chart.name, chart.heading_in * POINTS))  # noqa: S704
+    return Section(chart.name, chart.title, chart.reading, inline, chart.table)
 
 
-def _page(report: Report, sections: list[_Section]) -> str:
+def template(name: str) -> Any:
+    """A page of this package's folder `templates`."""
     environment = Environment(
         loader=PackageLoader("loadtest.report"),
         autoescape=True,
@@ -85,15 +88,24 @@ def _page(report: Report, sections: list[_Section]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    header, rows = summary_table(report)
-    return environment.get_template("report.html.j2").render(
-        report=report,
-        verdict=verdict(report),
-        summary=Table(header, rows),
-        summary_rows=summary_rows(report),
-        variants=Table(*variants_table(report)),
-        common_level=report_common_level(report),
-        metric=report_metric(report) or "quality",
-        sections=sections,
-        caveats=caveats(report),
-    )
+    environment.globals |= {"colours": COLOURS, "dark_colours": DARK_COLOURS}
+    return environment.get_template(name)
+
+
+def _contents(report: Report, sections: Sequence[Section]) -> dict[str, Any]:
+    found = verdict_of(report)
+    levels = level_table(report, _LEVELS)
+    return {
+        "report": report,
+        "verdict": words_of(report, found),
+        "kind": found.kind,
+        "recommended": found.recommended if len(report.candidates) > 1 and found.kind != "undecided" else None,
+        "summary": summary(report, found),
+        "load": common_load(report),
+        "variants": Table(*variants_table(report)),
+        "sections": sections,
+        "runs": runs_table(report),
+        "doubts": doubts_table(report),
+        "levels": levels if len(levels.rows) <= _MOST_LEVELS else None,
+        "conditions": conditions_of(report),
+    }

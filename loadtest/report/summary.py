@@ -1,150 +1,105 @@
-"""A report in rows and in words."""
+"""A report in rows: the columns that decide come first."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from loadtest.report.analysis import common_level, level_at, light_level, pareto_front
+from loadtest.report.common import CommonLoad, common_load
+from loadtest.report.points import Spread
+from loadtest.report.table import Table, without_empty_columns
+from loadtest.report.verdict_words import mark_of, verdict_text
 from loadtest.report.wording import (
+    MISSING,
+    cost_text,
     difference_texts,
     further_names,
     further_texts,
     interval_text,
+    metrics_of,
     number,
-    one_point,
-    quality_change,
-    quality_text,
+    points_text,
+    ratio_text,
     threshold_text,
     whole,
 )
-from loadtest.results.comparison import CandidateReport, Quality, Report
-from loadtest.statistics.repeats import threshold_over
+from loadtest.results.comparison import CandidateReport, Report
+from loadtest.statistics.accuracy import quality_difference
+from loadtest.statistics.cost import cost_of
+from loadtest.statistics.ratios import Ratio, threshold_ratio
+from loadtest.statistics.repeats import rate_threshold_over, threshold_over
+from loadtest.statistics.verdict import Verdict, verdict_of
 
 
-@dataclass(frozen=True, slots=True)
-class SummaryRow:
-    """One candidate in one line; None where something was not measured."""
-
-    name: str
-    quality: Quality | None
-    size_mb: float | None
-    light_p50_ms: float | None
-    """At the smallest number of users that all candidates were measured at."""
-    light_p95_ms: float | None
-    common_p95_ms: float | None
-    """At the largest number of users that all candidates hold."""
-    max_ok_per_s: float
-    threshold: str
-    on_front: bool
-
-
-def report_common_level(report: Report) -> int | None:
-    """The number of users at which the candidates' response times are compared."""
-    return common_level([(candidate.levels, threshold_over(candidate.runs)) for candidate in report.candidates])
-
-
-def report_light_level(report: Report) -> int | None:
-    """The smallest number of users that all candidates were measured at."""
-    return light_level([candidate.levels for candidate in report.candidates])
-
-
-def report_metric(report: Report) -> str | None:
-    """The metric that candidates are compared by, which is that of the first one with a quality."""
-    return next((candidate.quality.metric for candidate in report.candidates if candidate.quality), None)
-
-
-def compared_qualities(report: Report) -> dict[str, Quality]:
-    """The qualities by the report's metric, by candidate; any other metric cannot be compared with it."""
-    metric = report_metric(report)
-    measured = {candidate.name: candidate.quality for candidate in report.candidates}
-    return {name: quality for name, quality in measured.items() if quality and quality.metric == metric}
-
-
-def pareto_points(report: Report) -> dict[str, tuple[float, float]]:
-    """(p95 in ms at the common level, quality) of the candidates that have both."""
-    users, qualities = report_common_level(report), compared_qualities(report)
-    points = {}
-    for candidate in report.candidates:
-        level, quality = level_at(candidate.levels, users), qualities.get(candidate.name)
-        if level is not None and level.p95_ms is not None and quality is not None:
-            points[candidate.name] = (level.p95_ms, quality.value)
-    return points
-
-
-def summary_rows(report: Report) -> tuple[SummaryRow, ...]:
-    """One row per candidate, in the report's order."""
-    front = pareto_front(pareto_points(report))
-    light, common = report_light_level(report), report_common_level(report)
-    return tuple(_row(candidate, light, common, candidate.name in front) for candidate in report.candidates)
-
-
-def _row(candidate: CandidateReport, light: int | None, common: int | None, on_front: bool) -> SummaryRow:
-    light_level_, common_level_ = level_at(candidate.levels, light), level_at(candidate.levels, common)
-    return SummaryRow(
-        name=candidate.name,
-        quality=candidate.quality,
-        size_mb=candidate.size_bytes / 1e6 if candidate.size_bytes is not None else None,
-        light_p50_ms=light_level_.p50_ms if light_level_ else None,
-        light_p95_ms=light_level_.p95_ms if light_level_ else None,
-        common_p95_ms=common_level_.p95_ms if common_level_ else None,
-        max_ok_per_s=max(level.ok_per_s for level in candidate.levels),
-        threshold=threshold_text(threshold_over(candidate.runs)),
-        on_front=on_front,
-    )
-
-
-def _users(count: float | None) -> str:
-    return "no common level" if count is None else f"{count:g} user{'s' if count != 1 else ''}"
+def verdict(report: Report) -> str:
+    """What the numbers say, in a few sentences."""
+    return verdict_text(report, verdict_of(report))
 
 
 def summary_table(report: Report) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Header and rows as text, for a terminal, a CSV file or a page."""
-    light, common = _users(report_light_level(report)), _users(report_common_level(report))
-    metrics = {candidate.quality.metric for candidate in report.candidates if candidate.quality}
-    header = (
-        "candidate",
-        " / ".join(sorted(metrics)) or "quality",
-        "size, MB",
-        f"p50 at {light}, ms",
-        f"p95 at {light}, ms",
-        f"p95 at {common}, ms",
-        "most answers/s",
-        "throttles at, users (95%)",
-        "Pareto front",
-    )
-    rows = tuple(
-        (
-            row.name,
-            quality_text(row.quality),
-            number(row.size_mb),
-            number(row.light_p50_ms),
-            number(row.light_p95_ms),
-            number(row.common_p95_ms),
-            number(row.max_ok_per_s),
-            row.threshold,
-            "yes" if row.on_front else "no",
-        )
-        for row in summary_rows(report)
-    )
-    return header, rows
+    """Header and rows as text, for a terminal or a page; without columns that say nothing."""
+    table = summary(report, verdict_of(report))
+    return table.header, table.rows
+
+
+def summary(report: Report, found: Verdict) -> Table:
+    """One row per candidate, in the report's order."""
+    load = common_load(report)
+    rows = [_cells(report, candidate, found, load) for candidate in report.candidates]
+    table = Table(tuple(rows[0]), tuple(tuple(row.values()) for row in rows))
+    return without_empty_columns(table, MISSING)
+
+
+def _cells(report: Report, candidate: CandidateReport, found: Verdict, load: CommonLoad) -> Mapping[str, str]:
+    first = report.candidates[0]
+    is_first = candidate is first
+    ours, theirs = candidate.quality, first.quality
+    difference = quality_difference(ours, theirs) if ours and theirs and not is_first else None
+    rates = threshold_text(rate_threshold_over(candidate.runs)) if report.slo else MISSING
+    return {
+        "candidate": candidate.name,
+        "verdict": mark_of(report, candidate, found) if len(report.candidates) > 1 else MISSING,
+        "throttles at, users (95%)": threshold_text(threshold_over(candidate.runs)),
+        "users against the first (95%)": MISSING if is_first else ratio_text(ratio_to_first(report, candidate)),
+        f"{metrics_of(report)} (95%)": interval_text(candidate.quality),
+        "points against the first (95%)": points_text(difference) if difference else MISSING,
+        f"p95 {load.where}, ms".replace(" ,", ","): spread_text(load.p95_ms(candidate.name)),
+        f"requests/s within {report.slo} (95%)": rates,
+        "cost of a million (95%)": cost_text(cost_of(report, candidate)),
+        "size, MB": number(candidate.size_bytes / 1e6 if candidate.size_bytes is not None else None),
+    }
+
+
+def ratio_to_first(report: Report, candidate: CandidateReport) -> Ratio | None:
+    """Of the thresholds."""
+    return threshold_ratio(candidate.runs, report.candidates[0].runs)
+
+
+def spread_text(spread: Spread | None) -> str:
+    """The mean, and behind it the least and the greatest of the runs: 52.1 [49.7 to 55]."""
+    if spread is None:
+        return MISSING
+    span = f" [{number(spread.low)} to {number(spread.high)}]" if spread.runs > 1 else ""
+    return f"{number(spread.value)}{span}"
 
 
 def variants_table(report: Report) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """Header and rows of what candidates are, and how sure their quality is; no rows where nothing of it is known."""
     further = further_names(candidate.quality for candidate in report.candidates)
-    metrics = {candidate.quality.metric for candidate in report.candidates if candidate.quality}
     header = (
         "candidate",
-        f"{' / '.join(sorted(metrics)) or 'quality'} (95%)",
+        f"{metrics_of(report)} (95%)",
         *further,
         "against dense (95%)",
         "p",
         "agreement",
+        "computes in",
         "parameters",
         "not zero",
         "MACs per token",
         "made in, s",
     )
     known = [one for one in report.candidates if one.parameters is not None or (one.quality and one.quality.interval)]
-    return header, tuple(_variant_row(candidate, further) for candidate in report.candidates) if known else ()
+    table = Table(header, tuple(_variant_row(one, further) for one in report.candidates) if known else ())
+    table = without_empty_columns(table, MISSING) if table.rows else table
+    return table.header, table.rows
 
 
 def _variant_row(candidate: CandidateReport, further: tuple[str, ...]) -> tuple[str, ...]:
@@ -153,6 +108,7 @@ def _variant_row(candidate: CandidateReport, further: tuple[str, ...]) -> tuple[
         interval_text(candidate.quality),
         *further_texts(candidate.quality, further),
         *difference_texts(candidate.quality),
+        candidate.precision or MISSING,
         whole(candidate.parameters),
         whole(candidate.nonzero),
         whole(candidate.macs_per_token),
@@ -160,76 +116,20 @@ def _variant_row(candidate: CandidateReport, further: tuple[str, ...]) -> tuple[
     )
 
 
-def _capacity(candidate: CandidateReport, report: Report) -> tuple[float, float]:
-    level = level_at(candidate.levels, report_common_level(report))
-    return threshold_over(candidate.runs).at_least, -(level.p95_ms or 0) if level else 0
+def conditions_of(report: Report) -> dict[str, str]:
+    """What a reader needs to judge and repeat the numbers, the settings of the report among them."""
+    settings = {
+        "Think time": f"{report.think_time_s:g} s on average",
+        "Queue deadline": f"{1000 * report.queue_deadline_s:g} ms" if report.queue_deadline_s is not None else "",
+        "Objective": str(report.slo or ""),
+        "Common rate": f"{number(report.common_rate_per_s)} requests/s" if report.common_rate_per_s else "",
+        "Price": f"{report.price_per_hour:g} per hour" if report.price_per_hour is not None else "",
+        "Quality that may be lost": f"{100 * report.max_drop:g} % of the scale" if len(report.candidates) > 1 else "",
+        "Blocks": f"{_blocks_run(report)} of {report.blocks} planned" if report.blocks > 1 else "",
+        "Seed": str(report.seed),
+    }
+    return {**report.conditions, **{name: text for name, text in settings.items() if text}}
 
 
-def _is_good(candidate: CandidateReport, qualities: dict[str, Quality]) -> bool:
-    """Whether the quality is within a point of the highest, which is what compression is usually allowed to cost.
-
-    A candidate whose quality was not measured counts as good.
-    """
-    if candidate.name not in qualities:
-        return True
-    values = [quality.value for quality in qualities.values()]
-    return qualities[candidate.name].value >= max(values) - one_point(values)
-
-
-def _holds(candidate: CandidateReport) -> str:
-    low, high = threshold_over(candidate.runs).bracket
-    if high is None:
-        return f"{candidate.name} holds more than {_users(low)}"
-    if low is None:
-        return f"{candidate.name} throttles already at {_users(high)}"
-    if threshold_over(candidate.runs).at is None:
-        return f"{candidate.name} throttles between {low} and {high} users"
-    return f"{candidate.name} throttles at {threshold_text(threshold_over(candidate.runs), 'users')}"
-
-
-def _speed(ratio: float) -> str:
-    if 0.95 < ratio < 1.05:
-        return "as fast"
-    factor, direction = (ratio, "faster") if ratio > 1 else (1 / ratio, "slower")
-    return (
-        f"{factor:.1f} \N{MULTIPLICATION SIGN} {direction}"
-        if factor < 10
-        else f"{factor:.0f} \N{MULTIPLICATION SIGN} {direction}"
-    )
-
-
-def verdict(report: Report) -> str:
-    """What the numbers say, in a few sentences.
-
-    The best is the one that holds the most users among those whose quality is within a point of the highest.
-    """
-    ranked = sorted(report.candidates, key=lambda candidate: _capacity(candidate, report), reverse=True)
-    qualities = compared_qualities(report)
-    best = next(candidate for candidate in ranked if _is_good(candidate, qualities))
-    if len(ranked) == 1:
-        return f"{_holds(best)}."
-    first = report.candidates[0]
-    other = first if first is not best else ranked[-1]
-    sentences = [f"{_holds(best)}; {_holds(other)}.", _speed_sentence(best, other, report_common_level(report))]
-    if ranked[0] is not best:
-        sentences.append(f"{_holds(ranked[0])}, but{quality_change(ranked[0].quality, best.quality)}.")
-    if front := pareto_front(pareto_points(report)):
-        sentences.append(f"On the front of {report_metric(report)} against p95: {', '.join(front)}.")
-    return " ".join(sentences)
-
-
-def _speed_sentence(best: CandidateReport, other: CandidateReport, users: int | None) -> str:
-    ours, theirs = level_at(best.levels, users), level_at(other.levels, users)
-    if not (ours and theirs and ours.p95_ms and theirs.p95_ms):
-        return "No level is held by all candidates, so their response times are not compared."
-    speed = _speed(theirs.p95_ms / ours.p95_ms)
-    return f"At {_users(users)} {best.name} answers {speed} (p95){quality_change(best.quality, other.quality)}."
-
-
-def caveats(report: Report) -> tuple[str, ...]:
-    """Levels whose numbers deserve doubt, one sentence each."""
-    found = []
-    for candidate in report.candidates:
-        for level in candidate.levels:
-            found += [f"{candidate.name} at {_users(level.users)}: {doubt}" for doubt in level.doubts]
-    return tuple(found)
+def _blocks_run(report: Report) -> int:
+    return len({run.block for candidate in report.candidates for run in candidate.runs})

@@ -2,10 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 
-from loadtest.results.comparison import Quality
+from loadtest.results.comparison import Difference, Quality, Report
 from loadtest.results.threshold import Threshold
+from loadtest.statistics.cost import Cost
+from loadtest.statistics.ratios import Ratio
 
 MISSING = "\N{EN DASH}"
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+# An estimate between levels farther apart than this would be the curve's and not the measurement's.
+_NARROW = 1.3
 
 # Metrics that are a share of the examples; they are read in percent.
 SHARES = frozenset({"accuracy"})
@@ -23,13 +29,60 @@ def whole(value: float | None) -> str:
     return MISSING if value is None else f"{value:,.0f}"
 
 
+def interval_of(interval: tuple[float | None, float | None] | None) -> str:
+    """Both ends, to put behind a number: " (49..55)"; an end that is not bounded is open; nothing without either."""
+    low, high = interval or (None, None)
+    if low is None and high is None:
+        return ""
+    return f" ({'' if low is None else number(low)}..{'' if high is None else number(high)})"
+
+
+def is_bracket(threshold: Threshold) -> bool:
+    """Whether it is only known to lie between two levels that are far from each other."""
+    low, high = threshold.bracket
+    if low is None or high is None:
+        return False
+    return threshold.at is None or (threshold.interval == (None, None) and high > _NARROW * low)
+
+
 def threshold_text(threshold: Threshold, unit: str = "") -> str:
     """The number of users with the interval behind it: 52 (49..55); a bound as it is. The unit stands in between."""
-    low, high = threshold.interval
-    text = f"{threshold.text} {unit}".rstrip()
-    if threshold.at is None or low is None or high is None:
+    if is_bracket(threshold):
+        low, high = threshold.bracket
+        return f"{number(low)}{MISSING}{number(high)} {unit}".rstrip()
+    text, (low, high) = f"{threshold.text} {unit}".rstrip(), threshold.interval
+    if threshold.at is None or (low is None and high is None):
         return text
-    return f"{text} ({low:.0f}..{high:.0f})"
+    # As many digits as the estimate itself has.
+    low_text, high_text = (
+        "" if end is None else f"{end:.0f}" if threshold.at >= 10 else number(end) for end in (low, high)
+    )
+    return f"{text} ({low_text}..{high_text})"
+
+
+def ratio_text(ratio: Ratio | None) -> str:
+    """1.22 x (1.18..1.26); a dash where it is not known."""
+    if ratio is None:
+        return MISSING
+    low, high = ratio.interval
+    return f"{times_text(ratio)} ({_hundredths(low)}..{_hundredths(high)})"
+
+
+def times_text(ratio: Ratio) -> str:
+    """1.22 x, without its interval."""
+    return f"{_hundredths(ratio.value)} {TIMES}"
+
+
+def _hundredths(ratio: float | None) -> str:
+    if ratio is None:
+        return ""
+    return f"{ratio:.2f}" if ratio < 10 else number(ratio)
+
+
+def points_text(difference: Difference) -> str:
+    """In points of a hundredth: -0.46 (-1.4..+0.5)."""
+    low, high = difference.interval
+    return f"{100 * difference.value:+.2f} ({100 * low:+.1f}..{100 * high:+.1f})"
 
 
 def quality_text(quality: Quality | None, decimals: int = 1) -> str:
@@ -63,9 +116,7 @@ def difference_texts(quality: Quality | None) -> tuple[str, str, str]:
     if quality is None or quality.against_dense is None:
         return MISSING, MISSING, MISSING
     found = quality.against_dense
-    low, high = found.interval
-    points = f"{100 * found.value:+.2f} ({100 * low:+.1f}..{100 * high:+.1f})"
-    return points, f"{found.p:.2g}" if found.p >= 0.001 else "< 0.001", f"{found.agreement:.1%}"
+    return points_text(found), f"{found.p:.2g}" if found.p >= 0.001 else "< 0.001", f"{found.agreement:.1%}"
 
 
 def quality_change(base: Quality | None, other: Quality | None) -> str:
@@ -85,3 +136,20 @@ def quality_change(base: Quality | None, other: Quality | None) -> str:
 def one_point(values: Iterable[float]) -> float:
     """A hundredth of the metric's scale: 0.01 for shares and correlations, 1 where values are given in percent."""
     return 1.0 if max(map(abs, values)) > 1 else 0.01
+
+
+def report_metric(report: Report) -> str | None:
+    """The metric that candidates are compared by, which is that of the first one with a quality."""
+    return next((candidate.quality.metric for candidate in report.candidates if candidate.quality), None)
+
+
+def metrics_of(report: Report) -> str:
+    """Every metric of the report, for a heading."""
+    return " / ".join(sorted({one.quality.metric for one in report.candidates if one.quality})) or "quality"
+
+
+def cost_text(cost: Cost | None) -> str:
+    """1.23 (1.1..1.4); a dash without a price."""
+    if cost is None or cost.per_million is None:
+        return MISSING
+    return f"{number(cost.per_million)}{interval_of(cost.per_million_interval)}"

@@ -114,6 +114,8 @@ class Report:
     common_rate_per_s: float | None = None
     """At which response times are compared: half of what the first candidate holds."""
     slo: Slo | None = None
+    queue_deadline_s: float | None = None
+    """How long a request may wait in the server before it is rejected; None where that is not known."""
     price_per_hour: float | None = None
     """Of the machine that serves, in the currency of the reader."""
     max_drop: float = 0.02
@@ -138,5 +140,7 @@ class Report:
 
 
 def save_report(report: Report, path: Path) -> None:
-    """Write what `loadtest.results.reading.read_report` reads."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
+    """Write what `loadtest.results.reading.read_report` reads, replacing an older one in a single step."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
+    partial.replace(path)

@@ -30,6 +30,8 @@ class VisitWindow:
     """Processor time of the generator per second, as a share of one core."""
     loop_lag_p99_ms: float = 0.0
     """How much later than asked the generator's loop wakes up; the 99th percentile."""
+    not_sent: int = 0
+    """Requests of the open loop for which no connection was free, or that would have been sent too late."""
     unsteady: str = ""
     """Why the level was not steady when its time was up; empty where it was."""
 
@@ -78,8 +80,13 @@ class LevelResult:
     """Of all visits that the figures are of."""
     doubts: tuple[str, ...] = ()
     """Why the level cannot be believed, one sentence each; empty where it can."""
+    not_sent: int = 0
+    """Requests that the generator could not send in time; they are not among the attempts."""
     doubtful_visits: int = 0
     """Visits that failed a gate and are not in the figures."""
+    only_failures: bool = False
+    """All that is doubted is that requests failed: its times and rates are not used, but its seconds count for the
+    threshold, as a request that fails is not served."""
 
     @property
     def users(self) -> int:
@@ -91,8 +98,18 @@ class LevelResult:
         return max(1, len(self.windows))
 
     @property
+    def visits_made(self) -> int:
+        """With those that failed a gate."""
+        return self.doubtful_visits + len(self.windows) if self.is_sound else max(1, self.doubtful_visits)
+
+    @property
     def is_sound(self) -> bool:
         return not self.doubts
+
+    @property
+    def counts(self) -> bool:
+        """Whether its seconds may be used for a threshold."""
+        return self.is_sound or self.only_failures
 
     @property
     def unserved(self) -> int:

@@ -58,7 +58,7 @@ def crossing_of(visits: Sequence[Visit], share: float) -> Crossing:
     There must be one attempt.
     """
     levels = _pooled(visits)
-    dispersion, freedom = _dispersion(levels)
+    dispersion, freedom = dispersion_of(levels)
     places = np.geomspace(levels[0].at / _MARGIN, levels[-1].at * _MARGIN, _PLACES)
     used = levels
     for _ in range(_PASSES):
@@ -82,7 +82,7 @@ def _pooled(visits: Sequence[Visit]) -> list[Visit]:
     return [Visit(at, slices[at]) for at in sorted(slices) if slices[at]]
 
 
-def _dispersion(levels: Sequence[Visit]) -> tuple[float, float]:
+def dispersion_of(levels: Sequence[Visit]) -> tuple[float, float]:
     """The variance of the seconds within levels by the binomial one, drawn towards the usual; degrees of freedom."""
     squares, freedom = USUAL_DISPERSION * USUAL_WEIGHT, float(USUAL_WEIGHT)
     for level in levels:

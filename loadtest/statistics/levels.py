@@ -1,7 +1,7 @@
 """From the requests of a level's visits to its figures: counts, rates, percentiles of the answers, phases."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,15 @@ def visit_rows(visit: VisitWindow, rows: Iterable[RequestRow]) -> VisitRows:
     return VisitRows(visit, [row for row in rows if in_window(row, visit.window)])
 
 
+def due_rows(visit: VisitWindow, rows: Iterable[RequestRow]) -> VisitRows:
+    """The visit with those of `rows` that were due inside its window, whenever they were answered."""
+    return VisitRows(visit, [row for row in rows if is_due_in(row, visit.window)])
+
+
+def is_due_in(row: RequestRow, window: Window) -> bool:
+    return window.t_start_s <= row.t_due_s < window.t_end_s
+
+
 def in_window(row: RequestRow, window: Window) -> bool:
     """A request belongs to the window in which its answer came, so nothing in flight at a boundary is lost."""
     return window.t_start_s <= row.t_done_s < window.t_end_s
@@ -50,17 +59,30 @@ def little_error(users: float, duration_s: float, rows: Sequence[RequestRow]) ->
 
 
 def summarise_visits(visits: Sequence[VisitRows], slo: Slo | None = None, *, closed_loop: bool = True) -> LevelResult:
-    """One result of the visits to a level that pass the gates, or of all, with the doubts, where none does."""
-    alone = [(visit, _summary([visit], slo, closed_loop)) for visit in visits]
-    doubts = [doubts_of(level, visit.visit.unsteady) for visit, level in alone]
-    sound = [visit for (visit, _), found in zip(alone, doubts, strict=True) if not found]
-    reasons = () if sound else tuple(dict.fromkeys(reason for found in doubts for reason in found))
-    return _summary(sound or visits, slo, closed_loop, reasons, len(visits) - len(sound))
+    """One result of the visits to a level that pass the gates; where none does, of those in which all that is doubted
+    is that requests failed, or else of all, with the doubts.
+
+    The rows of a visit of the closed loop are those answered inside its window (`visit_rows`), of the open loop those
+    due inside it (`due_rows`). Its seconds are also those of visits in which requests failed (see
+    `loadtest.statistics.gates`).
+    """
+    doubts = [doubts_of(_summary([visit], slo, closed_loop), visit.visit.unsteady) for visit in visits]
+    sound = [visit for visit, found in zip(visits, doubts, strict=True) if not found.all]
+    counted = [visit for visit, found in zip(visits, doubts, strict=True) if not found.other]
+    reasons = () if sound else tuple(dict.fromkeys(reason for found in doubts for reason in found.all))
+    return replace(
+        _summary(sound or counted or visits, slo, closed_loop),
+        slices=tuple(one for visit in counted or visits for one in _seconds(visit, closed_loop)),
+        late_slices=tuple(one for visit in counted or visits for one in _seconds(visit, closed_loop, slo))
+        if slo
+        else (),
+        doubts=reasons,
+        doubtful_visits=len(visits) - len(sound),
+        only_failures=bool(counted) and not sound,
+    )
 
 
-def _summary(
-    visits: Sequence[VisitRows], slo: Slo | None, closed_loop: bool, doubts: tuple[str, ...] = (), doubtful: int = 0
-) -> LevelResult:
+def _summary(visits: Sequence[VisitRows], slo: Slo | None, closed_loop: bool) -> LevelResult:
     at, rows = visits[0].visit.at, [row for visit in visits for row in visit.rows]
     duration_s = sum(one.visit.window.duration_s for one in visits)
     ok = [row for row in rows if row.outcome == "ok"]
@@ -91,11 +113,8 @@ def _summary(
         loop_lag_p99_ms=max(one.visit.loop_lag_p99_ms for one in visits),
         little_error=little_error(at, duration_s, rows) if closed_loop else 0.0,
         phases_ms=_mean_phases(ok),
-        slices=tuple(one for visit in visits for one in _seconds(visit)),
-        late_slices=tuple(one for visit in visits for one in _seconds(visit, slo)) if slo else (),
         windows=tuple(one.visit.window for one in visits),
-        doubts=doubts,
-        doubtful_visits=doubtful,
+        not_sent=sum(one.visit.not_sent for one in visits),
     )
 
 
@@ -110,12 +129,16 @@ def _mean_phases(ok: Sequence[RequestRow]) -> dict[str, float]:
     return {name: float(np.mean([one[name] for one in stated])) for name in names}
 
 
-def _seconds(visit: VisitRows, slo: Slo | None = None) -> list[Slice]:
-    """The attempts and the bad of each second of the window; a last one that is not whole is left out."""
+def _seconds(visit: VisitRows, closed_loop: bool, slo: Slo | None = None) -> list[Slice]:
+    """The attempts and the bad of each second of the window; a last one that is not whole is left out.
+
+    In the open loop a request belongs to the second in which it was due, as its outcome may come after the window.
+    """
     window = visit.visit.window
-    counts = np.zeros((int(window.duration_s), 2), dtype=int)
+    # The ends of a window are sums of decimals: a whole number of seconds may be a hair less.
+    counts = np.zeros((int(window.duration_s + 1e-6), 2), dtype=int)
     for row in visit.rows:
-        second = int(row.t_done_s - window.t_start_s)
+        second = int((row.t_done_s if closed_loop else row.t_due_s) - window.t_start_s)
         if second < len(counts):
             counts[second] += (1, row.outcome != "ok" or (slo is not None and row.response_ms > slo.limit_ms))
     return [Slice(int(attempts), int(bad)) for attempts, bad in counts]

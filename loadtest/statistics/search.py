@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 
 from loadtest.plan.settings import Campaign
 from loadtest.results.levels import LevelResult
+from loadtest.results.visits import Visit
 from loadtest.statistics.crossing import Crossing, around, crossing_of
 
 # Two levels this close need no other between them.
@@ -12,6 +14,9 @@ ADJACENT = 1.1
 
 # A single burst can make a level look bad, and its absence good: the two around the crossing are seen again.
 LEAST_VISITS = 2
+
+# Of the users that keep the queue full to its deadline, where a search begins.
+_GUESSES = (0.7, 1.0, 2.0, 4.0)
 
 # Of the way from the highest good level to the lowest bad one, on a logarithmic scale: how near to either the next is.
 _NEAREST = 0.25
@@ -52,26 +57,59 @@ def next_level(campaign: Campaign, done: Sequence[LevelResult]) -> int | None:
     return next_users(search, done)
 
 
+def first_levels(
+    saturation_per_s: float, service_s: float, queue_deadline_s: float | None, think_time_s: float
+) -> tuple[int, ...]:
+    """The levels to begin a search with, in rising order, from what users without think time were answered.
+
+    `service_s` is the response time of a single user, whose level is the first. `queue_deadline_s` is how long a
+    request may wait before it is rejected; None where that is not known.
+
+    By Little's law N = X (R + Z), the queue is full to the deadline with N = X (deadline + service + think time) users,
+    at the highest throughput X. Requests scatter, so some are rejected from about 0.7 to 0.95 times as many; the level
+    below and that one are likely to lie around the threshold, and the further ones are only visited if they do not.
+    """
+    most = saturation_per_s * ((queue_deadline_s or 0.0) + service_s + think_time_s)
+    return tuple(sorted({1, *(max(1, round(part * most)) for part in _GUESSES)}))
+
+
 def next_users(search: Search, levels: Sequence[LevelResult]) -> int | None:
-    """The users of the next visit; None when the crossing is known, or cannot be known better."""
-    if sum(level.visits for level in levels) >= search.max_visits:
+    """The users of the next visit; None when the crossing is known, or cannot be known better.
+
+    A level that was doubted is seen once more. Doubted again, it is given up: it is no part of the estimate and says
+    only, where no other level does, in which direction to go on.
+    """
+    if sum(level.visits_made for level in levels) >= search.max_visits:
         return None
-    bad = [level.users for level in levels if level.unserved_share > search.share]
-    good = [level.users for level in levels if level.users < min(bad, default=level.users + 1)]
+    usable = [level for level in levels if level.counts and level.attempts]
+    given_up = [level for level in levels if level not in usable]
+    again = next((level.users for level in given_up if level.visits_made < LEAST_VISITS), None)
+    if again is not None:
+        return again
+    bad = _bad(search, usable) or _bad(search, given_up)
+    good = [level.users for level in usable if level.users < min(bad, default=level.users + 1)]
     if not bad:
-        return _upwards(search, good)
+        return _upwards(search, [level.users for level in levels])
     if not good:
-        return min(bad) // 2 or None
-    crossing = crossing_of([level.visit for level in levels], search.share)
-    low, high = around((level.at for level in levels), crossing.at)
+        return _downwards(bad, [level.users for level in levels])
+    crossing = crossing_of([level.visit for level in usable], search.share)
+    low, high = around((level.at for level in usable), crossing.at)
     if low is None or high is None:
         low, high = max(good), min(bad)
     if not is_adjacent(low, high):
-        return _between(crossing, low, high)
-    ends = [level for level in levels if level.at in (low, high)]
-    if is_known(crossing, search.precision) and all(level.visits >= LEAST_VISITS for level in ends):
+        return _between(crossing, low, high, [level.users for level in given_up])
+    ends = [level for level in usable if level.at in (low, high)]
+    if is_known(crossing, search.precision) and all(level.visits_made >= LEAST_VISITS for level in ends):
         return None
     return min(ends, key=lambda level: level.duration_s).users
+
+
+def _bad(search: Search, levels: Sequence[LevelResult]) -> list[int]:
+    return [level.users for level in levels if _share(level.visit) > search.share]
+
+
+def _share(visit: Visit) -> float:
+    return sum(one.bad for one in visit.slices) / max(1, sum(one.attempts for one in visit.slices))
 
 
 def is_adjacent(low: float, high: float) -> bool:
@@ -83,17 +121,23 @@ def is_known(crossing: Crossing, precision: float) -> bool:
     return low is not None and high is not None and high - low <= 2 * precision * crossing.at
 
 
-def _upwards(search: Search, good: Sequence[int]) -> int | None:
+def _upwards(search: Search, visited: Sequence[int]) -> int | None:
     """The next of the levels to begin with, then twice as many each time."""
-    highest = max(good, default=0)
+    highest = max(visited, default=0)
     above = [users for users in search.start if users > highest]
     if above:
         return min(above)
     return min(2 * highest, search.max_users) if highest < search.max_users else None
 
 
-def _between(crossing: Crossing, low: float, high: float) -> int:
-    """Where the crossing seems to be, but not too near to either end."""
+def _downwards(bad: Sequence[int], visited: Sequence[int]) -> int | None:
+    """Half of the lowest that was visited, as even the lowest that can be used is bad."""
+    return min(*bad, *visited) // 2 or None
+
+
+def _between(crossing: Crossing, low: float, high: float, given_up: Sequence[int]) -> int | None:
+    """Where the crossing seems to be, but not too near to either end, nor at a level that was given up."""
     ratio = high / low
     inside: float = min(max(crossing.at, low * ratio**_NEAREST), high / ratio**_NEAREST)
-    return min(max(round(inside), round(low) + 1), round(high) - 1)
+    left = set(range(floor(low) + 1, ceil(high))) - set(given_up)
+    return min(left, key=lambda users: (abs(users - inside), users), default=None)

@@ -12,11 +12,12 @@ from loadtest.statistics.search import is_adjacent
 
 
 def throttling_threshold(levels: Sequence[LevelResult], share: float = 0.01) -> Threshold:
-    """Where the unserved share crosses `share`, from the levels that can be believed.
+    """Where the unserved share crosses `share`, from the levels that count for it: those that can be believed, and
+    those of which all that is doubted is that requests failed.
 
     Raises LoadTestError where there are none.
     """
-    return threshold_of([level.visit for level in levels if level.attempts and level.is_sound], share)
+    return threshold_of([level.visit for level in levels if level.attempts and level.counts], share)
 
 
 def threshold_of(visits: Sequence[Visit], share: float) -> Threshold:

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from handlers.tasks.base import AnyTask
+from loadtest.statistics.accuracy import paired_difference
 from model_store.errors import StoreError
 from model_store.manifest import Artifact, Difference, Manifest, read_manifest, write_manifest
 from model_store.predictions import Answers, Predictions, read_predictions
 from model_store.rows import Split
 from model_store.store import variant_dirs
-from paretoserve.measuring.statistics import paired_difference
 
 DENSE = "dense"
 """The recipe that others are compared with."""

@@ -12,6 +12,7 @@ import msgspec
 
 from handlers.tasks.base import AnyTask
 from loadtest.results.comparison import Difference, Quality
+from loadtest.statistics.accuracy import encode_right
 from model_store.errors import ParetoServeError
 from model_store.manifest import Quality as BuiltQuality
 from model_store.rows import Split
@@ -52,7 +53,21 @@ def served_quality(url: str, split: Split, task: AnyTask, report: Progress, vari
     connection.close()
     score, n = task.score(answers, split.rows), len(split.rows)
     interval = interval_of(score.value, score.correct, n)
-    return Quality(score.value, task.metric, n, f"{split.dataset}/{split.split}", interval, further=dict(score.further))
+    return Quality(
+        score.value,
+        task.metric,
+        n,
+        f"{split.dataset}/{split.split}",
+        interval,
+        further=dict(score.further),
+        right=_right(answers, split, task) if score.correct is not None else "",
+    )
+
+
+def _right(answers: Sequence[Any], split: Split, task: AnyTask) -> str:
+    """Which of the answers are right, each scored alone, as `Quality.right` has them."""
+    scores = (task.score([answer], [row]) for answer, row in zip(answers, split.rows, strict=True))
+    return encode_right([score.correct == 1 for score in scores])
 
 
 def with_difference(quality: Quality, built: BuiltQuality | None) -> Quality:

@@ -1,48 +1,94 @@
 """`paretoserve compare`."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from paretoserve.commands import campaign_options as told
 from paretoserve.commands import options
+from paretoserve.terminal.interrupt import can_go_on
 from paretoserve.terminal.printing import print_report
+from paretoserve.terminal.progress import console
+
+if TYPE_CHECKING:
+    from paretoserve.campaigns.gate import Gate
+    from paretoserve.campaigns.settings import Comparison
 
 
+@can_go_on("after the last run that was finished; --out has a report of those")
 def compare(
-    store: Annotated[Path, typer.Option(help="Folder of one model, e.g. store/sst2-minilm.")],
-    candidates: Annotated[str, typer.Option(help="Comma-separated, e.g. dense@onnxruntime,int8@openvino.")],
+    store: told.ModelFolder,
+    candidates: told.Candidates,
     data: options.Data,
     out: options.Out = Path("runs/compare"),
-    users: options.Users = "auto",
-    exact_levels: options.ExactLevels = False,
-    think_time: options.ThinkTime = 0.1,
-    dwell: options.Dwell = 6.0,
+    quick: told.Quick = False,
+    blocks: told.Blocks = 3,
+    users: told.Users = "auto",
+    exact_levels: told.ExactLevels = False,
+    think_time: told.ThinkTime = 0.1,
+    dwell: told.Dwell = 4.0,
+    slo: told.Objective = None,
     queue_deadline: options.QueueDeadline = 0.1,
-    texts_per_request: Annotated[int, typer.Option(min=1, help="Texts in one request.")] = 1,
-    host: options.Host = "process",
-    cpus: Annotated[float | None, typer.Option(min=0.01, help="CPU quota of each container, cores.")] = None,
-    memory: Annotated[str | None, typer.Option(help="Memory of each container, e.g. 2g.")] = None,
+    texts_per_request: told.TextsPerRequest = 1,
+    price_per_hour: told.Price = None,
+    max_drop: told.MaxDrop = 2.0,
+    baseline: told.Baseline = None,
+    fail_if: told.FailIf = None,
+    seed: told.Seed = 0,
+    host: told.Host = "process",
+    cpus: told.Cpus = None,
+    memory: told.Memory = None,
     text_column: options.TextColumn = None,
     text_pair_column: options.PairColumn = None,
     label_column: options.LabelColumn = None,
+    plain: told.Plain = False,
+    restart: told.Restart = False,
+    dry_run: told.DryRun = False,
 ) -> None:
-    """Serve each candidate alone, measure its quality over HTTP, load it until it throttles, and report."""
-    from paretoserve.campaigns.compare import Comparison, Load
-    from paretoserve.campaigns.compare import compare as run_comparison
+    """Find which candidate holds the most users, how sure that is, and what it costs in quality.
+
+    Each runs alone on a fresh server, in blocks; the report is written after each run. The same command goes on where
+    it was stopped.
+    """
+    from paretoserve.campaigns.gate import gate_of
+
+    gate = gate_of(baseline, fail_if or ())
+    load = told.load_told(users, exact_levels, think_time, dwell, slo, quick)
+    columns = options.columns(text_column, text_pair_column, label_column)
+    asked = _comparison(store, candidates, host, cpus, memory, data, out)
+    asked = replace(asked, load=load, queue_deadline_s=queue_deadline, texts_per_request=texts_per_request)
+    asked = replace(asked, columns=columns, blocks=blocks, is_quick=quick, seed=seed, restarts=restart)
+    asked = replace(asked, price_per_hour=price_per_hour, max_drop=max_drop / 100)
+    _run(asked, gate, plain, dry_run)
+
+
+def _comparison(
+    store: Path, candidates: str, host: str, cpus: float | None, memory: str | None, data: str, out: Path
+) -> "Comparison":
+    from paretoserve.campaigns.settings import Comparison
     from paretoserve.candidates.candidate import parse_candidate
     from paretoserve.hosts.container import limits_told
 
+    limits = limits_told(host, cpus, memory)
     parsed = [parse_candidate(text.strip(), store) for text in candidates.split(",")]
-    comparison = Comparison(
-        candidates=parsed,
-        data=data,
-        out_dir=out,
-        load=Load(options.parse_levels(users), think_time, *options.dwell(dwell), exact_levels=exact_levels),
-        queue_deadline_s=queue_deadline,
-        texts_per_request=texts_per_request,
-        columns=options.columns(text_column, text_pair_column, label_column),
-        title=f"{store.name}: {len(parsed)} candidates",
-        containers=limits_told(host, cpus, memory),
-    )
-    print_report(run_comparison(comparison), out)
+    return Comparison(parsed, data, out, title=f"{store.name}: {len(parsed)} candidates", containers=limits)
+
+
+def _run(comparison: "Comparison", gate: "Gate | None", plain: bool, dry_run: bool) -> None:
+    from paretoserve.campaigns.compare import compare as run_comparison
+    from paretoserve.campaigns.plan import planned
+
+    if dry_run:
+        console.print(planned(comparison), markup=False)
+        return
+    if gate is None:
+        print_report(run_comparison(comparison, plain), comparison.out_dir)
+        return
+    comparison = replace(comparison, common_rate_per_s=gate.baseline.common_rate_per_s)
+    report = run_comparison(comparison, plain, gate.check)
+    print_report(report, comparison.out_dir)
+    findings = gate.judge(report)
+    console.print(*(finding.text for finding in findings), sep="\n", markup=False)
+    raise typer.Exit(gate.exit_code(findings))

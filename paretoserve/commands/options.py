@@ -42,18 +42,6 @@ Backends = Annotated[
     ),
 ]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the report and all measurements.")]
-Users = Annotated[
-    str,
-    typer.Option(
-        "--users",
-        help="Levels of users to begin with, e.g. 4,16,64; auto doubles from 1. Others between them are visited until "
-        "the throttling threshold is known.",
-    ),
-]
-ExactLevels = Annotated[bool, typer.Option("--exact-levels", help="Visit the levels of --users and no others.")]
-ThinkTime = Annotated[
-    float, typer.Option("--think-time", min=0.0, help="Mean pause of a user between an answer and the next request, s.")
-]
 QueueDeadline = Annotated[
     float,
     typer.Option("--queue-deadline", min=0.001, help="By when requests are answered, s; those that cannot be get 429."),
@@ -62,10 +50,6 @@ Server = Annotated[
     Literal["own", "torchserve"],
     typer.Option("--server", help="What runs variants that name no backend; torchserve is short for @torchserve."),
 ]
-Host = Annotated[
-    Literal["process", "docker"],
-    typer.Option("--with", help="What runs each candidate: a process here, or a container of its image."),
-]
 LogFormat = Annotated[
     Literal["text", "json"],
     typer.Option("--log-format", help="Lines of the log."),
@@ -73,9 +57,6 @@ LogFormat = Annotated[
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"],
     typer.Option("--log-level", help="Least level logged."),
-]
-Dwell = Annotated[
-    float, typer.Option("--dwell", min=1.0, help="Least time measured at each level, s; up to 2.5 times until steady.")
 ]
 TextColumn = Annotated[str | None, typer.Option("--text-column", help="Column of the text, if not found by itself.")]
 PairColumn = Annotated[str | None, typer.Option("--text-pair-column", help="Column of the second text of a pair.")]

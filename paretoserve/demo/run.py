@@ -1,12 +1,12 @@
 """The demo: train, build, compare, on a task of its own. Needs no network and no data."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from handlers.tasks.text_classification import TextClassification
 from loadtest.results.comparison import Report
 from paretoserve.builds.build import BuildRequest, build_variant
-from paretoserve.campaigns.compare import Comparison, Levels, Load, compare
+from paretoserve.campaigns.compare import Comparison, Levels, Load, compare, quick
 from paretoserve.candidates.candidate import parse_candidate
 from paretoserve.demo.task import LABELS, Example, examples
 from paretoserve.demo.training import BATCH, PIECES, save, train
@@ -22,8 +22,6 @@ LAYERS = 3
 STEP_EXAMPLES = 2000
 # One review is so short that the time of a request would be the server's, not the model's.
 TEXTS_PER_REQUEST = 20
-# Levels of four or five seconds, six or seven for each candidate. At the first one all answer often enough for a p95.
-LOAD = Load(min_dwell_s=2.5, max_dwell_s=4.5, first_users=4, ramp_s=0.5, settle_s=0.5, max_visits=8)
 # Longer than the stalls of a machine that does something else meanwhile.
 QUEUE_DEADLINE_S = 0.2
 
@@ -46,7 +44,7 @@ VARIANTS = {
 CANDIDATES = ("dense@transformers", "dense@onnxruntime", "nas@onnxruntime", "layers-1-int8@onnxruntime")
 
 
-def run_demo(out: Path, levels: Levels, train_steps: int = TRAIN_STEPS) -> Report:
+def run_demo(out: Path, levels: Levels, train_steps: int = TRAIN_STEPS, plain: bool = False) -> Report:
     """Build a dense variant of a model trained here and two smaller ones, and compare them under load."""
     with written_in(out):
         build_variants(out, train_steps)
@@ -54,12 +52,13 @@ def run_demo(out: Path, levels: Levels, train_steps: int = TRAIN_STEPS) -> Repor
             candidates=[parse_candidate(name, out / "store" / MODEL) for name in CANDIDATES],
             data=str(out / "data"),
             out_dir=out,
-            load=replace(LOAD, levels=levels),
+            load=quick(Load(levels)),
             queue_deadline_s=QUEUE_DEADLINE_S,
             texts_per_request=TEXTS_PER_REQUEST,
             title="ParetoServe demo",
+            is_quick=True,
         )
-        return compare(comparison)
+        return compare(comparison, plain)
 
 
 def build_variants(out: Path, train_steps: int = TRAIN_STEPS) -> None:

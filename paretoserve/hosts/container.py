@@ -10,7 +10,7 @@ from pathlib import Path
 from handlers.backends.catalogue import BACKENDS
 from model_store.errors import EnvironmentUnavailable, ParetoServeError
 from paretoserve.candidates.candidate import Candidate
-from paretoserve.hosts.endpoint import wait_until_ready
+from paretoserve.hosts.endpoint import Served, wait_until_ready
 from paretoserve.hosts.process import STOP_S, why_not_ready
 
 MODEL = "/opt/ml/model"
@@ -88,6 +88,20 @@ def running_container(
         EnvironmentUnavailable: there is no Docker, or no image for the backend.
         ParetoServeError: it ended, or was not ready in time; the message carries the end of its log.
     """
+    with served_by_container(candidate, log_file, options, cores, limits, ready_timeout_s) as server:
+        yield server.url
+
+
+@contextmanager
+def served_by_container(
+    candidate: Candidate,
+    log_file: Path,
+    options: Sequence[str],
+    cores: Sequence[int],
+    limits: Limits,
+    ready_timeout_s: float = 300.0,
+) -> Iterator[Served]:
+    """As `running_container`, for those who also watch its processes."""
     image_id(candidate.backend)
     log_file.parent.mkdir(parents=True, exist_ok=True)
     container = docker(
@@ -105,7 +119,8 @@ def running_container(
             runs = _runs(container)
             _save_log(container, log_file)
             raise ParetoServeError(why_not_ready(runs, ready_timeout_s, log_file))
-        yield url
+        pid = int(docker("inspect", "--format", "{{.State.Pid}}", container))
+        yield Served(url, pid, lambda: _runs(container))
     finally:
         try:
             docker("stop", "-t", f"{STOP_S:.0f}", container)

@@ -5,10 +5,20 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from model_store.errors import ParetoServeError
 
 POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server that runs: its address, its first process, and whether that is still alive."""
+
+    url: str
+    pid: int
+    is_alive: Callable[[], bool]
 
 
 def is_ready(url: str) -> bool:

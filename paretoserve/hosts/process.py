@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from model_store.errors import ParetoServeError
-from paretoserve.hosts.endpoint import wait_until_ready
+from paretoserve.hosts.endpoint import Served, wait_until_ready
 
 STOP_S = 25.0
 
@@ -35,6 +35,20 @@ def running_server(
     Raises:
         ParetoServeError: it ended, or was not ready in time; the message carries the end of its log.
     """
+    with served_by_process(variants, log_file, options, cores, ready_timeout_s, environment) as server:
+        yield server.url
+
+
+@contextmanager
+def served_by_process(
+    variants: Sequence[str],
+    log_file: Path,
+    options: Sequence[str] = (),
+    cores: Sequence[int] | None = None,
+    ready_timeout_s: float = 300.0,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Served]:
+    """As `running_server`, for those who also watch the process."""
     log_file.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "paretoserve", "serve", *variants, "--port", "0", *options]
     with log_file.open("wb") as log:
@@ -48,7 +62,8 @@ def running_server(
         )
     output = _Output(process)
     try:
-        yield _ready_url(process, output, log_file, ready_timeout_s)
+        url = _ready_url(process, output, log_file, ready_timeout_s)
+        yield Served(url, process.pid, lambda: process.poll() is None)
     finally:
         _stop(process)
         output.close()

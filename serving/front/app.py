@@ -56,9 +56,11 @@ class Front:
     def ready(self) -> bool:
         return all(variant.ready for variant in self.repository)
 
-    async def invocations(self, headers: dict[bytes, bytes], receive: asgi.Receive, send: asgi.Send) -> None:
+    async def invocations(
+        self, scope: asgi.Scope, headers: dict[bytes, bytes], receive: asgi.Receive, send: asgi.Send
+    ) -> None:
         name = self._targeted(asgi.text_header(headers, _TARGET_VARIANT))
-        await self._inference.handle(headers, receive, send, name, "invocations")
+        await self._inference.handle(scope, headers, receive, send, name, "invocations")
 
     def _targeted(self, target: str) -> str:
         """The variant that SageMaker's header asks for: a platform may name its production variant, which is not ours.
@@ -72,7 +74,7 @@ class Front:
 
     async def infer(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         name = scope["path_params"]["name"]
-        await self._inference.handle(asgi.headers_of(scope), receive, send, name, "v2")
+        await self._inference.handle(scope, asgi.headers_of(scope), receive, send, name, "v2")
 
     def refuse_early(self, url: bytes, given: list[tuple[bytes, bytes]], is_last: Callable[[], bool]) -> bytes | None:
         """The answer to a POST whose variant has no room for it, known before its body is read; None for all others."""
@@ -154,7 +156,7 @@ def make_app(front: Front) -> asgi.App:
             return
         # The one path that nearly all requests take need not pass the router and three layers of middleware.
         if scope["path"] == "/invocations" and scope["method"] == "POST":
-            await front.invocations(headers, receive, send)
+            await front.invocations(scope, headers, receive, send)
         else:
             await router(scope, receive, send)
 
@@ -191,7 +193,7 @@ def routes_of(front: Front) -> list[Route]:
     """What is answered; `serving.front.openapi` describes each."""
 
     async def invocations(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        await front.invocations(asgi.headers_of(scope), receive, send)
+        await front.invocations(scope, asgi.headers_of(scope), receive, send)
 
     return [
         Route("/invocations", _Raw(invocations), methods=["POST"]),

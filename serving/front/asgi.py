@@ -14,6 +14,11 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 T = TypeVar("T")
 
+# In a scope: when the last byte of the request was received (`time.perf_counter`), once it was.
+RECEIVED = "paretoserve.received"
+# The status of the answer that its connection was ended with while its body came, if it was.
+LAST_ANSWER = "paretoserve.last_answer"
+
 
 class ClientLeft(Exception):
     """The client closed its connection; there is nobody to answer."""

@@ -18,9 +18,15 @@ class ByteBudget:
 
     def hold(self, size: int) -> None:
         """Take `size` bytes of the budget, or raise Refused where they do not fit."""
-        if self.held_bytes + size > self.limit_bytes:
-            raise Refused(Refusal.BYTES_IN_FLIGHT, Overloaded(Refusal.BYTES_IN_FLIGHT, RETRY_AFTER_S))
+        if refused := self.refusal(size):
+            raise refused
         self.held_bytes += size
+
+    def refusal(self, size: int) -> Refused | None:
+        """Why `size` bytes could not be held now; None where they could."""
+        if self.held_bytes + size <= self.limit_bytes:
+            return None
+        return Refused(Refusal.BYTES_IN_FLIGHT, Overloaded(Refusal.BYTES_IN_FLIGHT, RETRY_AFTER_S))
 
     def release(self, size: int) -> None:
         """Give back what was held."""

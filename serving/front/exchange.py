@@ -2,12 +2,12 @@
 
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from handlers.payloads.request import Protocol
 from serving.front.refusals import Refusal
-from serving.wire.messages import Timings
+from serving.wire.timings import Timings
 
 # Of W3C Trace Context: version, trace id, id of the parent's span, flags. No version is ff, no id is all zeros.
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -17,8 +17,6 @@ _TRACE_ID = slice(3, 35)
 ID_LENGTH = 128
 
 ROUTES: dict[Protocol, str] = {"invocations": "/invocations", "v2": "/v2/models/{name}/infer"}
-
-NO_TIMINGS = Timings()
 
 
 class Identity(NamedTuple):
@@ -58,18 +56,19 @@ def _is_printable(text: bytes) -> bool:
 class Exchange:
     """One inference request, filled in as it goes its way.
 
-    `arrived` and `asked`, when its body was read, are of `time.perf_counter`. `variant` is empty where there is none
-    of the name that was asked for. `error` is the name of the error it was answered with, `refusal` why it was given to
-    no engine, `fault` the exception behind a bug.
+    `arrived` (its headers), `received` (the last byte of its body) and `asked` (when that was read) are of
+    `time.perf_counter`. `variant` is empty where there is none of the name that was asked for. `error` is the name of
+    the error it was answered with, `refusal` why it was given to no engine, `fault` the exception behind a bug.
     """
 
     identity: Identity
     protocol: Protocol
     arrived: float
+    received: float = 0.0
     asked: float = 0.0
     variant: str = ""
     backend: str = ""
-    timings: Timings = NO_TIMINGS
+    timings: Timings = field(default_factory=Timings)
     tokens: int = 0
     status: int = 0
     duration_s: float = 0.0

@@ -4,7 +4,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from types import SimpleNamespace
+from typing import Protocol, cast
+
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from serving.front.raw_answer import last_answer
 from serving.front.settings import Settings
@@ -21,8 +24,16 @@ RESERVE, RESERVE_TIMEOUT_S = 16, 1.0
 # What may wait on one connection behind the request that is being answered.
 MAX_PIPELINED, MAX_PIPELINED_BYTES = 16, 64 * 1024
 
+# The parser is given so many bytes at a time, so that bounds are looked at as often.
+SLICE = 32 * 1024
+
 # A refused request with a body of up to so many bytes keeps its connection: the body is read and thrown away.
 SMALL_BODY_BYTES = 64 * 1024
+
+# Stands where uvicorn looks for the request that is being answered, once that was answered without its help.
+ANSWERED = cast(
+    "RequestResponseCycle", SimpleNamespace(response_complete=True, more_body=False, message_event=asyncio.Event())
+)
 
 _HEALTH = (b"/ping", b"/metrics")
 
@@ -104,6 +115,11 @@ class LingeringTransport:
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
         self.write, self.is_closing, self.close = transport.write, transport.is_closing, close
+
+
+def note(cycle: RequestResponseCycle, name: str, value: float) -> None:
+    """Tell the route of a request something of its connection, in the request's scope."""
+    cast("dict[str, object]", cycle.scope)[name] = value
 
 
 def is_health(url: bytes) -> bool:

@@ -1,35 +1,32 @@
 """HTTP on one connection: uvicorn's protocol, with bounds on all that a client can make it keep or wait for."""
 
 import asyncio
-from types import SimpleNamespace
+import time
 from typing import Any, Literal, cast
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from serving.front.asgi import LAST_ANSWER, RECEIVED
 from serving.front.http_door import (
+    ANSWERED,
     KEEP_ALIVE_S,
     LINGER_S,
     MAX_PIPELINED,
     MAX_PIPELINED_BYTES,
     RESERVE_TIMEOUT_S,
+    SLICE,
     SMALL_BODY_BYTES,
     Door,
     LingeringTransport,
     is_health,
+    note,
 )
 from serving.front.http_upgrade import head_without_upgrade, new_parser
+from serving.front.raw_answer import status_of_answer
 
 Phase = Literal["new", "headers", "body", "answering", "idle", "leaving"]
-
-# The parser is given so many bytes at a time, so that bounds are looked at as often.
-SLICE = 32 * 1024
-
-# Stands where uvicorn looks for the request that is being answered, once that was answered without its help.
-_ANSWERED = cast(
-    "RequestResponseCycle", SimpleNamespace(response_complete=True, more_body=False, message_event=asyncio.Event())
-)
 
 
 class _Ended(Exception):
@@ -177,7 +174,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._ends_if_refused():
             self._refuse_now(answer)
         self.transport.write(answer)
-        self.cycle = _ANSWERED
+        self.cycle = ANSWERED
         self._phase, self._waited_s, self._unparsed = "body", 0.0, 0
         return True
 
@@ -206,6 +203,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._phase = "idle"
             return
         self._phase = "answering"
+        note(cycle, RECEIVED, time.perf_counter())
         if not self._is_small:
             cycle.keep_alive = self._keeps_alive and not self._in_reserve
         cycle.more_body = False
@@ -252,6 +250,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.pipeline and self.pipeline[0][0] is cycle:
             self.pipeline.popleft()
             return True  # those before it are answered first
+        note(cycle, LAST_ANSWER, status_of_answer(self._last_answer))
         cycle.disconnected = True
         cycle.message_event.set()
         self._send_last_answer()

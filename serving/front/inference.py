@@ -14,9 +14,10 @@ from serving.front.byte_budget import ByteBudget
 from serving.front.exchange import Exchange, identity_of
 from serving.front.http_errors import BUG, error_body, retry_after, status_of
 from serving.front.metrics import Metrics
-from serving.front.raw_answer import CLOSE, raw_answer
+from serving.front.raw_answer import CLOSE, HTTP_ERROR, raw_answer
 from serving.front.refusals import Refusal, Refused
 from serving.front.request_log import RequestLog
+from serving.front.server_timing import server_timing
 from serving.front.variant import ServedVariant
 from serving.wire.messages import Reply
 
@@ -47,6 +48,7 @@ class Inference:
 
     async def handle(
         self,
+        scope: asgi.Scope,
         headers: dict[bytes, bytes],
         receive: asgi.Receive,
         send: asgi.Send,
@@ -56,25 +58,27 @@ class Inference:
         """Read the request, ask the variant of this name, send the answer. Every outcome is counted and logged once."""
         exchange = Exchange(identity_of(headers), protocol, time.perf_counter())
         extra = exchange.identity.echoed()
-        variant = None
+        variant, answer = None, None
         try:
             variant = self.find(name)
-            reply = await self._ask(variant, exchange, headers, receive)
-            body, content_type = _unpack(variant, reply, exchange, extra)
+            reply = await self._ask(variant, exchange, scope, headers, receive)
+            answer = _unpack(variant, reply, exchange, extra)
         except asgi.ClientLeft:
-            exchange.status, exchange.error = CLIENT_LEFT, asgi.ClientLeft.__name__
+            # Or it was made to leave: its body broke a bound, and the connection has had its last answer.
+            exchange.status = scope.get(asgi.LAST_ANSWER, CLIENT_LEFT)
+            exchange.error = asgi.ClientLeft.__name__ if exchange.status == CLIENT_LEFT else HTTP_ERROR
         except Refused as exc:
             exchange.refusal = exc.reason
-            body, content_type = _error(exc.error, exchange, extra)
+            answer = _error(exc.error, exchange, extra)
         except ParetoServeError as exc:
-            body, content_type = _error(exc, exchange, extra)
+            answer = _error(exc, exchange, extra)
         except Exception as exc:  # noqa: BLE001  whatever it is, it is logged and answered
-            body, content_type = _internal_error(exc, exchange)
+            answer = _internal_error(exc, exchange)
         exchange.duration_s = time.perf_counter() - exchange.arrived
         # In the next turn of the event loop: in this one the answer leaves.
         asyncio.get_running_loop().call_soon(self._record, exchange, variant)
-        if exchange.status != CLIENT_LEFT:
-            await asgi.respond(send, exchange.status, body, content_type, extra)
+        if answer is not None:
+            await asgi.respond(send, exchange.status, *answer, extra)
 
     def _record(self, exchange: Exchange, variant: ServedVariant | None) -> None:
         if variant is None:
@@ -91,7 +95,12 @@ class Inference:
             self.spans.record(exchange)
 
     async def _ask(
-        self, variant: ServedVariant, exchange: Exchange, headers: dict[bytes, bytes], receive: asgi.Receive
+        self,
+        variant: ServedVariant,
+        exchange: Exchange,
+        scope: asgi.Scope,
+        headers: dict[bytes, bytes],
+        receive: asgi.Receive,
     ) -> Reply:
         exchange.variant, exchange.backend = variant.name, variant.backend
         body = await asgi.read_body(headers, receive, self.max_body_bytes, self.budget)
@@ -99,6 +108,7 @@ class Inference:
             request = _request(body, headers, exchange.protocol)
             timeout_s = _timeout_s(headers)
             exchange.asked = time.perf_counter()
+            exchange.received = scope.get(asgi.RECEIVED, exchange.asked)
             return await asgi.unless_client_leaves(variant.ask(request, timeout_s), receive)
         finally:
             self.budget.release(len(body))
@@ -106,7 +116,8 @@ class Inference:
     def refuse_early(
         self, headers: dict[bytes, bytes], name: str, protocol: Protocol, is_last: Callable[[], bool]
     ) -> bytes | None:
-        """The whole answer to a request that its variant has no room for; None where it is to be read.
+        """The whole answer to a request that its variant, or the budget of bytes, has no room for; None where it is to
+        be read. Read first, each that is refused would take what comes with one read of its connection.
 
         Counted and logged as every outcome. `is_last`: whether the connection ends with it.
         """
@@ -114,15 +125,19 @@ class Inference:
             variant = self.find(name)
         except UnknownVariant:
             return None
-        refused = variant.refusal()
+        refused = variant.refusal() or self._refusal_of(int(headers.get(b"content-length", 0)))
         if refused is None:
             return None
-        exchange = Exchange(identity_of(headers), protocol, time.perf_counter(), 0.0, variant.name, variant.backend)
-        exchange.refusal = refused.reason
+        exchange = Exchange(identity_of(headers), protocol, time.perf_counter())
+        exchange.variant, exchange.backend, exchange.refusal = variant.name, variant.backend, refused.reason
         extra = exchange.identity.echoed()
         body, _ = _error(refused.error, exchange, extra)
         self._record(exchange, variant)
         return raw_answer(exchange.status, body, [*extra, CLOSE] if is_last() else extra)
+
+    def _refusal_of(self, length: int) -> Refused | None:
+        """Of a body of this length. One that is too large has another answer."""
+        return self.budget.refusal(length) if length <= self.max_body_bytes else None
 
 
 def _request(body: bytes, headers: dict[bytes, bytes], protocol: Protocol) -> RawRequest:
@@ -143,10 +158,9 @@ def _timeout_s(headers: dict[bytes, bytes]) -> float:
 
 
 def _unpack(variant: ServedVariant, reply: Reply, exchange: Exchange, extra: Headers) -> tuple[bytes, str]:
-    timings = reply.timings
-    exchange.timings, exchange.tokens = timings, reply.tokens
-    parts = (("queue", timings.queue_s), ("tokenize", timings.tokenize_s), ("infer", timings.infer_s))
-    extra.append((b"server-timing", ", ".join(f"{name};dur={s * 1000:.3f}" for name, s in parts).encode()))
+    exchange.timings, exchange.tokens = reply.timings, reply.tokens
+    total_s = time.perf_counter() - exchange.received
+    extra.append((b"server-timing", server_timing(reply.timings, total_s)))
     if reply.error:
         return _worker_error(reply, exchange, extra)
     exchange.status = 200

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from serving.front.refusals import Refusal
 
@@ -42,10 +42,13 @@ class Metrics:
         self.tokens = counter("tokens_total", "Tokens given to the engine, padding not counted.")
         self.padding_tokens = counter("padding_tokens_total", "Padding tokens given to the engine.")
         self.worker_restarts = counter("worker_restarts_total", "Workers started again after they ended.")
+        self.worker_cpu = counter("worker_cpu_seconds_total", "Processor time that the workers used.")
         self.request_duration = histogram("request_duration_seconds", "From arrival to answer.", _SECONDS)
-        self.queue_duration = histogram("queue_duration_seconds", "Waiting for the engine.", _SECONDS)
+        self.queue_duration = histogram("queue_duration_seconds", "Waiting to be decoded and for the engine.", _SECONDS)
         self.tokenize_duration = histogram("tokenize_duration_seconds", "Decoding and tokenizing.", _SECONDS)
+        self.batch_duration = histogram("batch_duration_seconds", "Choosing and laying out one call.", _SECONDS)
         self.inference_duration = histogram("inference_duration_seconds", "One call of the engine.", _SECONDS)
+        self.encode_duration = histogram("encode_duration_seconds", "Writing the answers of one call.", _SECONDS)
         self.batch_tokens = histogram("batch_tokens", "Tokens in one call of the engine.", _TOKENS)
         self.batch_requests = histogram("batch_requests", "Requests in one call of the engine.", _REQUESTS)
         self.in_flight_requests = gauge("in_flight_requests", "Requests admitted and not yet answered.")
@@ -53,6 +56,7 @@ class Metrics:
         self.worker_ready = gauge("worker_ready", "Workers that are ready to answer.")
         self.model_load_seconds = gauge("model_load_seconds", "How long the last load of the model took.")
         self.worker_resident_memory = gauge("worker_resident_memory_bytes", "Memory resident in the workers.")
+        ProcessCollector(registry=registry)  # of the front; workers say with their beat what they use
 
     def of(self, variant: str, backend: str) -> "VariantMetrics":
         labels = (variant, backend)
@@ -63,10 +67,13 @@ class Metrics:
             tokens=self.tokens.labels(*labels),
             padding_tokens=self.padding_tokens.labels(*labels),
             worker_restarts=self.worker_restarts.labels(*labels),
+            worker_cpu=self.worker_cpu.labels(*labels),
             request_duration=self.request_duration.labels(*labels),
             queue_duration=self.queue_duration.labels(*labels),
             tokenize_duration=self.tokenize_duration.labels(*labels),
+            batch_duration=self.batch_duration.labels(*labels),
             inference_duration=self.inference_duration.labels(*labels),
+            encode_duration=self.encode_duration.labels(*labels),
             batch_tokens=self.batch_tokens.labels(*labels),
             batch_requests=self.batch_requests.labels(*labels),
             in_flight_requests=self.in_flight_requests.labels(*labels),
@@ -102,10 +109,13 @@ class VariantMetrics:
     tokens: Counter
     padding_tokens: Counter
     worker_restarts: Counter
+    worker_cpu: Counter
     request_duration: Histogram
     queue_duration: Histogram
     tokenize_duration: Histogram
+    batch_duration: Histogram
     inference_duration: Histogram
+    encode_duration: Histogram
     batch_tokens: Histogram
     batch_requests: Histogram
     in_flight_requests: Gauge

@@ -19,6 +19,7 @@ from model_store import errors
 from serving.front import openapi_types as types
 from serving.front.access import HEALTH
 from serving.front.http_errors import STATUS, status_of
+from serving.front.server_timing import MEANINGS
 from serving.front.settings import Settings
 from serving.headers import ALL_TRAFFIC, TARGET_VARIANT
 
@@ -268,10 +269,12 @@ def _told(meaning: str, kind: str = "string") -> Json:
     return {"description": meaning, "schema": {"type": kind}}
 
 
+_PHASES = "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items())
+
 _ANSWER_HEADERS = {
     "X-Request-Id": _told("Of the request, or made for it."),
     "traceparent": _told("Of the request."),
-    "Server-Timing": _told("Milliseconds in the queue, for the tokens, and in the engine."),
+    "Server-Timing": _told(f"Milliseconds. {_PHASES}."),
     "X-Amzn-Invoked-Production-Variant": _told("The variant that answered."),
     "X-ParetoServe-Truncated": _told("The places of the texts that were cut."),
     "Inference-Header-Content-Length": _told("Bytes of the JSON part, where binary tensors follow it.", "integer"),

@@ -8,6 +8,9 @@ from serving.front.http_errors import error_body
 
 CLOSE = (b"connection", b"close")
 
+# The type of what is wrong with a request as HTTP.
+HTTP_ERROR = "HTTPError"
+
 
 def raw_answer(status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
     """The whole of an answer in JSON. Whoever sends it with `CLOSE` among its headers closes the connection."""
@@ -16,6 +19,11 @@ def raw_answer(status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] 
     return b"".join((head, *lines, b"\r\n", body))
 
 
+def status_of_answer(answer: bytes) -> int:
+    """The status in the first line of a whole answer, such as `HTTP/1.1 408 Request Timeout`."""
+    return int(answer.split(b" ", 2)[1])
+
+
 def last_answer(status: int, message: str, *headers: tuple[bytes, bytes]) -> bytes:
     """The last answer of a connection, to a request that is not HTTP as this server takes it."""
-    return raw_answer(status, error_body(message, "HTTPError"), (CLOSE, *headers))
+    return raw_answer(status, error_body(message, HTTP_ERROR), (CLOSE, *headers))

@@ -83,7 +83,9 @@ def _fields(exchange: Exchange) -> dict[str, object]:
         "duration_s": round(exchange.duration_s, 6),
         "queue_s": round(timings.queue_s, 6),
         "tokenize_s": round(timings.tokenize_s, 6),
+        "batch_s": round(timings.batch_s, 6),
         "infer_s": round(timings.infer_s, 6),
+        "encode_s": round(timings.encode_s, 6),
         "tokens": exchange.tokens,
         "exception": place_of(exchange.fault) if exchange.fault else "",
     }

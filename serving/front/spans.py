@@ -40,26 +40,30 @@ class Spans:
         span = self._tracer.start_span(
             f"POST {exchange.route}", self._parent(exchange), SpanKind.SERVER, _attributes(exchange), None, began_ns
         )
-        ended_ns = began_ns + _ns(exchange.duration_s)
         if span.is_recording():
-            self._record_parts(exchange, span, began_ns, ended_ns)
+            self._record_parts(exchange, span, began_ns)
             if exchange.status >= 500:
                 span.set_status(Status(StatusCode.ERROR, exchange.error))
-        span.end(ended_ns)
+        span.end(began_ns + _ns(exchange.duration_s))
 
     def _parent(self, exchange: Exchange) -> Context:
         return self._propagator.extract({"traceparent": exchange.identity.traceparent.decode()}, Context())
 
-    def _record_parts(self, exchange: Exchange, span: Span, began_ns: int, ended_ns: int) -> None:
+    def _record_parts(self, exchange: Exchange, span: Span, began_ns: int) -> None:
         """A reply states how long each part took. They follow one another, the first when the body was read."""
         timings, inside = exchange.timings, set_span_in_context(span, Context())
-        parts = (("tokenize", timings.tokenize_s), ("queue", timings.queue_s), ("infer", timings.infer_s))
+        parts = (
+            ("tokenize", timings.tokenize_s),
+            ("queue", timings.queue_s),
+            ("batch", timings.batch_s),
+            ("infer", timings.infer_s),
+            ("encode", timings.encode_s),
+        )
         at_ns = began_ns + _ns(exchange.asked - exchange.arrived)
         for name, seconds in parts:
             if seconds > 0:
                 part = self._tracer.start_span(name, inside, start_time=at_ns)
-                # Two streams may have had texts of the request at once, which adds up to more than there was.
-                at_ns = min(at_ns + _ns(seconds), ended_ns)
+                at_ns += _ns(seconds)
                 part.end(at_ns)
 
     def close(self) -> None:

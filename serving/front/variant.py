@@ -44,6 +44,8 @@ class ServedVariant:
             self._on_ready, self._on_batch, self._on_change, metrics.worker_restarts.inc, self._quarantine.accuse
         )
         self._replicas: list[Replica] = [make(spec, listener) for _ in range(settings.workers)]
+        # What of their processor time is counted.
+        self._cpu_s = [0.0] * len(self._replicas)
         self._running: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -95,6 +97,7 @@ class ServedVariant:
             now + timeout_s,
             isolated=deaths > 0,
             content_encoding=request.content_encoding,
+            sent=now,
         )
         self.metrics.in_flight_requests.inc()
         try:
@@ -175,7 +178,9 @@ class ServedVariant:
 
     def _count(self, batch: BatchDone) -> None:
         metrics = self.metrics
+        metrics.batch_duration.observe(batch.batch_s)
         metrics.inference_duration.observe(batch.infer_s)
+        metrics.encode_duration.observe(batch.encode_s)
         metrics.batch_requests.observe(batch.requests)
         metrics.batch_tokens.observe(batch.tokens)
         metrics.tokens.inc(batch.tokens)
@@ -188,7 +193,15 @@ class ServedVariant:
         metrics.worker_ready.set(ready)
         metrics.queue_tokens.set(sum(replica.beat.queued_tokens for replica in self._replicas))
         metrics.worker_resident_memory.set(sum(replica.beat.resident_bytes for replica in self._replicas))
+        self._count_cpu()
         metrics.model_load_seconds.set(max(replica.load_s for replica in self._replicas))
+
+    def _count_cpu(self) -> None:
+        """One that was started again begins at 0."""
+        used_s = [replica.beat.cpu_s for replica in self._replicas]
+        fresh_s = [max(0.0, now - before) for now, before in zip(used_s, self._cpu_s, strict=True)]
+        self.metrics.worker_cpu.inc(sum(fresh_s))
+        self._cpu_s = used_s
 
     def describe(self) -> dict[str, Any]:
         """Its entry in `/variants`."""

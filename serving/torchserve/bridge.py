@@ -25,15 +25,17 @@ import uvloop
 from handlers.inferred import manifest_of
 from model_store.errors import ParetoServeError
 from serving.logs import configure_logs
+from serving.processor_time import used_cpu_s
 from serving.torchserve import rehearsal
 from serving.torchserve.archive import BATCH_SIZE
 from serving.torchserve.client import Connection, Response, post
-from serving.torchserve.envelope import ASK, BridgeReply, BridgeRequest, decode_reply, encode
+from serving.torchserve.envelope import ASK, BridgeReply, decode_reply, encode
 from serving.torchserve.process import TorchServe
 from serving.torchserve.startup import ENGINE, TARGET, connections, introduced, lose, start_torchserve, watch
 from serving.wire.black_box import BlackBox
 from serving.wire.cost import NO_COST
 from serving.wire.messages import (
+    Ask,
     BatchDone,
     Beat,
     Cancel,
@@ -69,7 +71,7 @@ class Bridge:
         self._listening: asyncio.Task[None] | None = None
         self._processes = [psutil.Process()]
         self._idle: list[Connection] = []
-        self._waiting: deque[BridgeRequest] = deque()
+        self._waiting: deque[Ask] = deque()
         # Ids in TorchServe's hands, since when, oldest first; and on which connection.
         self._sent: dict[int, float] = {}
         self._asked: dict[Connection, int] = {}
@@ -152,14 +154,14 @@ class Bridge:
         if isinstance(message, Cancel):
             self._cancel(message.id)
         else:
-            self._waiting.append(BridgeRequest(message, time.monotonic()))
+            self._waiting.append(message)
             self._hand_over()
 
     def _cancel(self, number: int) -> None:
         if number in self._sent:
             self._cancelled.add(number)
         else:
-            self._waiting = deque(request for request in self._waiting if request.ask.id != number)
+            self._waiting = deque(request for request in self._waiting if request.id != number)
 
     def _hand_over(self) -> None:
         while self._waiting and self._idle:
@@ -167,8 +169,8 @@ class Bridge:
             now = time.monotonic()
             if not self._sent:
                 self._busy_since = now
-            self._sent[request.ask.id] = now
-            self._asked[connection] = request.ask.id
+            self._sent[request.id] = now
+            self._asked[connection] = request.id
             connection.send(post(TARGET, ASK, encode(request)))
         self._note_oldest()
 
@@ -204,6 +206,7 @@ class Bridge:
             log.error(
                 "the engine, or the variant's own code, failed inside TorchServe; at level debug its log has more"
             )
+        reply.timings.encoded(time.monotonic())
         wanted = reply.id not in self._cancelled
         self._cancelled.discard(reply.id)
         self._send([*([reply] if wanted else []), *bridged.batches])
@@ -212,7 +215,8 @@ class Bridge:
         while True:
             running = self._black_box.running() & self._sent.keys()
             queued = len(self._waiting) + len(self._sent) - len(running)
-            self._send([Beat(queued, queued * self._tokens_per_request, sum(map(_resident_bytes, self._processes)))])
+            tokens, memory = queued * self._tokens_per_request, sum(map(_resident_bytes, self._processes))
+            self._send([Beat(queued, tokens, memory, sum(map(used_cpu_s, self._processes)))])
             await asyncio.sleep(self._config.beat_s)
 
 

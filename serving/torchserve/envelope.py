@@ -33,13 +33,6 @@ class HandlerConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     limits: Limits = Limits()
 
 
-class BridgeRequest(msgspec.Struct, array_like=True):
-    """A request to the handler, and when it came to the bridge (monotonic seconds)."""
-
-    ask: Ask
-    arrived: float
-
-
 class BridgeReply(msgspec.Struct, array_like=True):
     """The handler's reply. The first of those to one batch of TorchServe's also has the calls of the engine."""
 
@@ -54,11 +47,11 @@ class Introduction(msgspec.Struct, array_like=True):
     outcome: Ready | Failed
 
 
-def encode(message: BridgeRequest | BridgeReply | Introduction) -> bytes:
+def encode(message: Ask | BridgeReply | Introduction) -> bytes:
     return _encoder.encode(message)
 
 
 _encoder = msgspec.msgpack.Encoder()
-decode_request = msgspec.msgpack.Decoder(BridgeRequest).decode
+decode_request = msgspec.msgpack.Decoder(Ask).decode
 decode_reply = msgspec.msgpack.Decoder(BridgeReply).decode
 decode_introduction = msgspec.msgpack.Decoder(Introduction).decode

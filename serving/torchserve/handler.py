@@ -24,7 +24,6 @@ from serving.torchserve.envelope import (
     CONFIG_FILE,
     INTRODUCE,
     BridgeReply,
-    BridgeRequest,
     HandlerConfig,
     Introduction,
     decode_request,
@@ -58,15 +57,15 @@ class Served:
         self._delivered: list[Reply | BatchDone] = []
         self._engine = Engine(loaded, self._delivered.extend, _black_box(config), wake=lambda: None)
 
-    def run(self, requests: Sequence[BridgeRequest]) -> list[BridgeReply]:
+    def run(self, requests: Sequence[Ask]) -> list[BridgeReply]:
         """The replies to requests, in their order; one that cannot be answered does not harm the others."""
         self._delivered.clear()
         for request in requests:
-            self._engine.ask(request.ask, request.arrived)
+            self._engine.ask(request)
         while self._engine.run_next():
             pass
         by_id = {message.id: message for message in self._delivered if isinstance(message, Reply)}
-        replies = [BridgeReply(by_id[request.ask.id]) for request in requests]
+        replies = [BridgeReply(by_id[request.id]) for request in requests]
         replies[0].batches = [message for message in self._delivered if isinstance(message, BatchDone)]
         return replies
 
@@ -157,11 +156,10 @@ def _body(request: Mapping[str, Any]) -> bytes:
     return bytes(request.get("body") or b"")
 
 
-def _client_request(number: int, body: bytes, headers: Mapping[str, str]) -> BridgeRequest:
+def _client_request(number: int, body: bytes, headers: Mapping[str, str]) -> Ask:
     """The request of an HTTP client, as a bridge would send it."""
     content_type, accept = headers.get("content-type", ""), headers.get("accept", "")
-    ask = Ask(number, body, content_type, accept, "invocations", None, math.inf, math.inf)
-    return BridgeRequest(ask, time.monotonic())
+    return Ask(number, body, content_type, accept, "invocations", None, math.inf, math.inf, sent=time.monotonic())
 
 
 def _client_body(reply: Reply, i: int, context: Context) -> bytes:

@@ -15,6 +15,7 @@ from handlers.payloads.request import Limits, Protocol
 from serving.cpu_plan import StreamSplit
 from serving.logs import LogFormat, LogLevel
 from serving.wire.cost import Cost
+from serving.wire.timings import Timings
 
 # Threads of a worker that decode requests: its event loop, for small ones, and others.
 DECODERS = 3
@@ -46,7 +47,11 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 class Ask(msgspec.Struct, tag="ask", array_like=True):
     """A request. It is refused if it has not reached the engine by `queue_by`, the server's own limit, or
-    `expires`, the client's. `isolated`: was running when a worker died; batch it alone."""
+    `expires`, the client's. `isolated`: was running when a worker died; batch it alone.
+
+    `sent` is when the front sent it, 0 for just now. A worker whose event loop is at work reads it later, and it has
+    waited since.
+    """
 
     id: int
     body: bytes
@@ -58,20 +63,13 @@ class Ask(msgspec.Struct, tag="ask", array_like=True):
     expires: float
     isolated: bool = False
     content_encoding: str = ""
+    sent: float = 0.0
 
 
 class Cancel(msgspec.Struct, tag="cancel", array_like=True):
     """Nobody waits for this request any more."""
 
     id: int
-
-
-class Timings(msgspec.Struct, array_like=True, frozen=True):
-    """Where a request's time in the worker went, in seconds."""
-
-    tokenize_s: float = 0.0
-    queue_s: float = 0.0
-    infer_s: float = 0.0
 
 
 class Reply(msgspec.Struct, tag="reply", array_like=True):
@@ -85,7 +83,7 @@ class Reply(msgspec.Struct, tag="reply", array_like=True):
     content_type: str = ""
     json_length: int | None = None
     truncated: tuple[int, ...] = ()
-    timings: Timings = Timings()
+    timings: Timings = msgspec.field(default_factory=Timings)
     tokens: int = 0
     error: str = ""
     message: str = ""
@@ -94,21 +92,25 @@ class Reply(msgspec.Struct, tag="reply", array_like=True):
 
 
 class BatchDone(msgspec.Struct, tag="batch", array_like=True):
-    """One call of the engine. `busy_s` is how long it kept its stream, `infer_s` the engine's part."""
+    """One call of the engine. `busy_s` is how long it kept its stream: `batch_s` until the engine began, `infer_s` the
+    engine's part, `encode_s` writing the answers."""
 
     requests: int
     tokens: int
     padding_tokens: int
     infer_s: float
     busy_s: float
+    batch_s: float = 0.0
+    encode_s: float = 0.0
 
 
 class Beat(msgspec.Struct, tag="beat", array_like=True):
-    """Sent regularly."""
+    """Sent regularly. `cpu_s` is the processor time that the worker has used since it was started."""
 
     queued_requests: int = 0
     queued_tokens: int = 0
     resident_bytes: int = 0
+    cpu_s: float = 0.0
 
 
 class Ready(msgspec.Struct, tag="ready", array_like=True):

@@ -17,7 +17,8 @@ log = logging.getLogger("paretoserve.worker")
 
 def decode(handler: Handler, job: Job, ask: Ask) -> Reply | None:
     """Prepare a job for the engine; of one that cannot be prepared, the reply."""
-    started = time.monotonic()
+    timings = job.timings
+    timings.waited(time.monotonic())
     try:
         job.prepared = handler.prepare(
             RawRequest(ask.body, ask.content_type, ask.accept, ask.protocol, ask.json_length, ask.content_encoding)
@@ -28,8 +29,9 @@ def decode(handler: Handler, job: Job, ask: Ask) -> Reply | None:
         # tokenizer is no Exception
         log.error("a request could not be decoded: this is a bug", extra={"exception": place_of(exc)})  # noqa: TRY400
         return error_reply(job, ParetoServeError("Internal error on this body; the server's log has the details."))
-    job.expires = min(job.expires, job.arrived + job.prepared.timeout_s)
-    job.tokenize_s = time.monotonic() - started
+    finally:
+        timings.tokenized(time.monotonic())
+    job.expires = min(job.expires, timings.began + job.prepared.timeout_s)
     return None
 
 

@@ -14,6 +14,7 @@ from model_store.errors import Overloaded
 from serving import tuning
 from serving.wire.black_box import BlackBox
 from serving.wire.messages import Ask, BatchDone, Reply
+from serving.wire.timings import Timings
 from serving.worker.decoding import Undecoded, decode
 from serving.worker.job import Job, error_reply, expired_reply
 from serving.worker.loading import Loaded
@@ -63,9 +64,10 @@ class Engine:
         self._undecoded = Undecoded()
         self._jobs: dict[int, Job] = {}
 
-    def ask(self, ask: Ask, arrived: float | None = None) -> None:
-        """Take a request, which came just now or at `arrived` (monotonic seconds). Always called on the same thread."""
-        job = Job(ask.id, ask.queue_by, ask.expires, arrived or time.monotonic(), ask.isolated)
+    def ask(self, ask: Ask) -> None:
+        """Take a request. Always called on the same thread."""
+        began = ask.sent or time.monotonic()
+        job = Job(ask.id, ask.queue_by, ask.expires, Timings(began, began), ask.isolated)
         self._jobs[ask.id] = job
         # What is packed may be large when it is unpacked.
         if len(ask.body) <= self._most_bytes_here and not (ask.content_encoding and self._has_decoders):
@@ -120,8 +122,10 @@ class Engine:
             self._wake()
 
     def _deliver_and_forget(self, messages: list[Reply | BatchDone]) -> None:
+        now = time.monotonic()
         for message in messages:
             if type(message) is Reply:
+                message.timings.encoded(now)
                 self._jobs.pop(message.id, None)
         self._deliver(messages)
 

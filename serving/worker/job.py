@@ -9,7 +9,8 @@ from handlers.handler import Answer, Prepared
 from handlers.tokens.packing import Tokens
 from handlers.user_code import message_of
 from model_store.errors import DeadlineExceeded, NotReady, Overloaded, ParetoServeError
-from serving.wire.messages import Reply, Timings
+from serving.wire.messages import Reply
+from serving.wire.timings import Timings
 
 _LONGEST_RETRY_S = 3600.0
 
@@ -28,7 +29,7 @@ class Job:
     id: int
     queue_by: float
     expires: float
-    arrived: float
+    timings: Timings
     isolated: bool = False
     bulk: bool = False
     cancelled: bool = False
@@ -36,24 +37,11 @@ class Job:
     prepared: Prepared | None = None
     results: list[Logits | Answer | None] = field(default_factory=list)
     missing: int = 0
-    tokenize_s: float = 0.0
-    queue_s: float = 0.0
-    infer_s: float = 0.0
     taken: bool = False
 
     def is_late(self, now: float) -> bool:
         """Whether it is no use to begin with it."""
         return self.queue_by < now or self.expires < now
-
-    @property
-    def timings(self) -> Timings:
-        return Timings(self.tokenize_s, self.queue_s, self.infer_s)
-
-    def take(self, now: float) -> None:
-        """Its first text, or a further one, goes to the engine."""
-        if not self.taken:
-            self.taken = True
-            self.queue_s = now - self.arrived - self.tokenize_s
 
 
 @dataclass(slots=True, eq=False)
@@ -111,7 +99,7 @@ def error_reply(job: Job, error: ParetoServeError) -> Reply:
 
 
 def expired_reply(job: Job, now: float) -> Reply:
-    job.queue_s = now - job.arrived - job.tokenize_s
+    job.timings.waited(now)
     if job.expires < now:
         return error_reply(job, DeadlineExceeded("The deadline of this request passed before the engine was free."))
-    return error_reply(job, Overloaded("it waited longer than the queue deadline", max(0.1, now - job.arrived)))
+    return error_reply(job, Overloaded("it waited longer than the queue deadline", max(0.1, now - job.timings.began)))

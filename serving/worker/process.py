@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -24,6 +25,7 @@ from model_store.errors import ParetoServeError
 from serving.cpu_plan import StreamSplit
 from serving.free_memory import give_back_now_and_then
 from serving.logs import configure_logs, place_of
+from serving.processor_time import used_cpu_s
 from serving.wire.black_box import BlackBox
 from serving.wire.messages import (
     DECODERS,
@@ -77,7 +79,7 @@ class Worker:
         process = psutil.Process()
         self._giving_back = self._loop.create_task(give_back_now_and_then())
         while True:
-            self._send([Beat(*self._engine.queued(), process.memory_info().rss)])
+            self._send([Beat(*self._engine.queued(), process.memory_info().rss, used_cpu_s(process))])
             await asyncio.sleep(beat_s)
 
     def _on_message(self, message: ToWorker) -> None:
@@ -111,6 +113,10 @@ class Worker:
 
     def _send(self, messages: Sequence[ToFront]) -> None:
         assert self._transport is not None, "this is a bug: nothing is sent before the connection is up"
+        now = time.monotonic()
+        for message in messages:
+            if type(message) is Reply:
+                message.timings.encoded(now)
         self._transport.write(b"".join([_framed(message) for message in messages]))
 
 

@@ -116,7 +116,7 @@ class Streams:
             self._leave(queue, picked.left)
             jobs = jobs_of(picked.batch)
             for job in jobs:
-                job.take(started)
+                job.taken = True
             self._running += 1
         self._black_box.begin(number, [job.id for job in jobs], started)
         self._deliver(self._serve(picked, jobs, started))
@@ -173,20 +173,31 @@ class Streams:
         batch = [batch[i] for row in layout for i in row]
         rows = _rows(batch, layout)
         messages: list[Reply | BatchDone] = []
-        infer_started = time.monotonic()
+        begun = time.monotonic()
         try:
             results = list(self._handler.infer(rows)) if self._handler.batches else [self._run_alone(batch)]
         except ParetoServeError as exc:
-            infer_s = _spent(jobs, infer_started)
+            ended = self._called(jobs, started, begun)
             _log_failure(exc)
             messages += [error_reply(job, exc) for job in jobs if not job.done]
         else:
-            infer_s = _spent(jobs, infer_started)
+            ended = self._called(jobs, started, begun)
             messages += [self._reply(job) for job in self._completed(batch, results)]
         tokens = sum(text.tokens for text in batch)
         padding = self._handler.padding_tokens(rows) if self._handler.batches else 0
-        messages.append(BatchDone(len(jobs), tokens, padding, infer_s, time.monotonic() - started))
+        done = time.monotonic()
+        spent_s = ended - begun, done - started, begun - started, done - ended
+        messages.append(BatchDone(len(jobs), tokens, padding, *spent_s))
         return messages
+
+    def _called(self, jobs: list[Job], taken: float, begun: float) -> float:
+        """Note in the jobs that a call with them has ended just now; when that is."""
+        ended = time.monotonic()
+        with self._changed:  # another stream may have ended a call of the same job
+            for job in jobs:
+                if not job.done:
+                    job.timings.called(taken, begun, ended)
+        return ended
 
     def _run_alone(self, batch: list[QueuedText]) -> Answer:
         (text,) = batch
@@ -235,14 +246,6 @@ def _rows(batch: list[QueuedText], layout: list[list[int]]) -> list[list[Tokens]
     texts = iter(batch)
     cut = [list(itertools.islice(texts, len(row))) for row in layout]
     return [[text.content for text in row if text.content is not None] for row in cut]
-
-
-def _spent(jobs: list[Job], started: float) -> float:
-    """Seconds since `started`, added to what each job has had of the engine."""
-    infer_s = time.monotonic() - started
-    for job in jobs:
-        job.infer_s += infer_s
-    return infer_s
 
 
 def _log_failure(error: ParetoServeError) -> None:

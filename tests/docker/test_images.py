@@ -269,15 +269,18 @@ def test_a_short_campaign_runs_against_each(variant: Path, tmp_path: Path) -> No
     command = (
         *(sys.executable, "-m", "paretoserve", "compare", "--with", "docker", "--cpus", "1", "--memory", "2g"),
         *("--store", str(variant.parent), "--candidates", candidates, "--data", str(data)),
-        *("--users", "1,4", "--dwell", "2", "--queue-deadline", "1", "--out", str(tmp_path / "out")),
+        *("--quick", "--users", "1,4", "--exact-levels", "--dwell", "2", "--queue-deadline", "1"),
+        *("--out", str(tmp_path / "out")),
     )
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert [one["backend"] for one in report["candidates"]] == list(BACKENDS)
     for candidate in report["candidates"]:
-        assert [level["users"] for level in candidate["levels"]] == [1, 4]
-        assert all(level["ok"] > 0 and level["failed"] == 0 for level in candidate["levels"]), candidate["name"]
+        (run,) = candidate["runs"]
+        assert [level["at"] for level in run["levels"]] == [1, 4]
+        assert all(level["ok"] > 0 and level["failed"] == 0 for level in run["levels"]), candidate["name"]
+        assert run["cpu_s_per_1000"] > 0, candidate["name"]
     told = report["conditions"]["Server"]
     assert "a CPU quota of 1, 2g of memory" in told
     assert all(f"paretoserve:{backend} (" in told for backend in BACKENDS)

@@ -37,7 +37,7 @@ def test_build_then_compare_gives_a_report_that_a_person_can_open(tmp_path: Path
 
     printed = paretoserve(
         *("compare", "--store", str(store / "tiny"), "--candidates", "dense@onnxruntime,int8@openvino"),
-        *("--data", str(data), "--users", "1,4", "--dwell", "2", "--out", str(out)),
+        *("--data", str(data), "--quick", "--users", "1,4", "--exact-levels", "--dwell", "2", "--out", str(out)),
     )
     assert str(out / "report.html") in printed.replace("\n", "")
 
@@ -46,10 +46,11 @@ def test_build_then_compare_gives_a_report_that_a_person_can_open(tmp_path: Path
         manifest = json.loads((store / "tiny" / candidate["variant"] / "variant.json").read_text())
         quality = manifest["artifacts"][candidate["backend"]]["quality"]
         assert candidate["quality"]["value"] == quality["value"], "served quality is the manifest's"
-        assert [level["users"] for level in candidate["levels"]] == [1, 4]
-        for level in candidate["levels"]:
+        (run,) = candidate["runs"]
+        assert [level["at"] for level in run["levels"]] == [1, 4]
+        for level in (*run["levels"], run["common_rate"]):
             assert level["ok"] == level["attempts"] > 0
-            assert level["queue_ms"] is not None, "the server's own timings are in the answers"
+            assert level["phases_ms"]["queue"] >= 0, "the server's own timings are in the answers"
 
     page = (out / "report.html").read_text()
     assert all(name in page for name in ("dense@onnxruntime", "int8@openvino"))

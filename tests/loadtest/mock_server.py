@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,12 +22,16 @@ Answer = Literal["ok", "broken", "busy", "silent"]
 class MockEndpoint:
     """Answers after `service_s` with `Server-Timing`; beyond `capacity` in flight it rejects at once.
 
-    `script` says what becomes of the n-th request. Remembers the bodies, target variants and connections it got.
+    `script` says what becomes of the n-th request. From request `stall_at` on nothing is answered for `stall_s`.
+    Remembers the bodies, target variants and connections it got.
     """
 
     service_s: float = 0.01
     capacity: int = 1000
     script: Callable[[int], Answer] = lambda number: "ok"
+    stall_at: int | None = None
+    stall_s: float = 0.0
+    stalled_until_s: float = 0.0
     bodies: list[bytes] = field(default_factory=list)
     variants: set[str | None] = field(default_factory=set)
     ports: set[int] = field(default_factory=set)
@@ -36,6 +41,8 @@ class MockEndpoint:
         assert request.client is not None
         self.ports.add(request.client.port)
         self.variants.add(request.headers.get("X-Amzn-SageMaker-Target-Variant"))
+        if len(self.bodies) == self.stall_at:
+            self.stalled_until_s = time.monotonic() + self.stall_s
         answer = self.script(len(self.bodies))
         self.bodies.append(await request.body())
         if answer == "broken":
@@ -49,7 +56,7 @@ class MockEndpoint:
     async def _serve(self, service_s: float) -> Response:
         self.in_flight += 1
         try:
-            await asyncio.sleep(service_s)
+            await asyncio.sleep(max(0.0, self.stalled_until_s - time.monotonic()) + service_s)
         finally:
             self.in_flight -= 1
         timing = f"queue;dur=0.5, tokenize;dur=0.25, infer;dur={service_s * 1e3}"

@@ -1,7 +1,7 @@
 """A queue with one server and a gate, in simulated time: what it does under so many users is known, or can be."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,8 @@ class Queue:
     service_s: float
     gate_s: float = 0.1
     think_s: float = 0.1
+    drift: Callable[[float], float] | None = None
+    """By how much a service takes longer that begins at so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ def attempts(queue: Queue, users: int, seconds: float, random: np.random.Generat
         wait_s = max(0.0, free_s - now_s)
         done_s = now_s
         if served := wait_s <= queue.gate_s:
-            done_s = free_s = now_s + wait_s + services_s[place]
+            slower = queue.drift(now_s) if queue.drift else 1.0
+            done_s = free_s = now_s + wait_s + services_s[place] * slower
         heapq.heapreplace(arrivals, done_s + thoughts_s[place])
         place += 1
         if done_s < seconds:

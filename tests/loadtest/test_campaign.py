@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import psutil
@@ -11,6 +12,7 @@ import pytest
 
 from loadtest.campaign import REQUESTS_FILE, run_campaign
 from loadtest.generator.events import CampaignEvent, LevelDone, LevelStarted, LevelTicked
+from loadtest.plan.arrivals import Arrivals
 from loadtest.plan.settings import Campaign
 from loadtest.results.errors import LoadTestError
 from loadtest.results.levels import LevelResult
@@ -119,12 +121,18 @@ def test_bodies_and_headers_arrive_as_given(run: Run) -> None:
     assert run.endpoint.variants == {"int8"}
 
 
-def test_bodies_come_in_the_same_shuffled_order_again_and_again(run: Run) -> None:
-    # One user sends in order; the first request is the probe.
-    single = run.endpoint.bodies[1:21]
-    assert single[:10] == single[10:]
-    assert sorted(single[:10]) == sorted(BODIES)
-    assert single[:10] != list(BODIES)
+def test_pauses_and_bodies_of_a_level_are_those_of_its_seed_whatever_the_server_does(run: Run) -> None:
+    # A user draws afresh with the first answer after all users are there; a pause that was on goes on.
+    rows = sorted((r for r in run.rows if r.at == 8), key=lambda r: r.request.t_due_s)
+    arrivals = Arrivals("closed", 8, run.campaign.think_time_s)
+    for rank, user in enumerate(range(8)):
+        sent = [(r.request.think_s, r.request.body) for r in rows if r.request.user == user]
+        planned = list(
+            zip(arrivals.pauses_s(rank), islice(arrivals.bodies(len(BODIES), rank), len(sent)), strict=False)
+        )
+        begin = next(place for place, one in enumerate(sent) if one == pytest.approx(planned[0], abs=1e-6))
+        assert sent[begin:] == [pytest.approx(one, abs=1e-6) for one in planned[: len(sent) - begin]]
+        assert begin < len(sent) - 10
 
 
 def test_think_times_are_exponential_with_the_mean_asked_for(run: Run) -> None:

@@ -14,6 +14,7 @@ from serving import tuning
 from serving.cpu_plan import CpuPlan
 from serving.front.replica import Listener, MakeReplica, ReplicaLost, State
 from serving.front.settings import Settings, VariantSpec
+from serving.processor_time import used_cpu_s
 from serving.wire.black_box import BlackBox
 from serving.wire.messages import DECODERS, Ask, BatchDone, Beat, Ready, Reply, slots_of
 from serving.worker.engine import Engine
@@ -120,6 +121,6 @@ class InProcessReplica:
         process = psutil.Process()
         while True:
             if self._engine:
-                self.beat = Beat(*self._engine.queued(), process.memory_info().rss)
+                self.beat = Beat(*self._engine.queued(), process.memory_info().rss, used_cpu_s(process))
                 self._listener.on_change()
             await asyncio.sleep(tuning.BEAT_S)

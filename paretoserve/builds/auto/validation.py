@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from handlers.tasks.base import AnyTask
+from loadtest.statistics.accuracy import paired_difference
 from model_store.rows import Row
 from paretoserve.builds.auto.deciding import Drop
 from paretoserve.builds.auto.record import Scored
-from paretoserve.measuring.statistics import paired_difference
 
 # Machines drift: one is measured after the other, so often, and the middle one of the ratios counts.
 TURNS = 5

@@ -1,10 +1,10 @@
 import pytest
 
-from benchmarks.harness.plan import ClientResult, Record
 from benchmarks.peers.common.peer import plain_body, plain_label
 from benchmarks.peers.contestant import Contestant, _label
 from benchmarks.peers.measure import agreement_of
 from benchmarks.peers.process import PeerFailed
+from loadtest.generator.lean.plan import ClientResult, Record
 
 CONTESTANT = Contestant("a", "batched", "/predict", plain_body, plain_label, lambda cores, log: pytest.fail("unused"))
 GOOD, BAD = b'[{"label": "good", "score": 1}]', b'[{"label": "bad", "score": 1}]'

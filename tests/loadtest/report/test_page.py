@@ -2,17 +2,18 @@ import csv
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from loadtest.report.page import Report, render, write_report
-from loadtest.report.summary import verdict
-from loadtest.results.comparison import REPORT_FILE, Difference, Quality
+from loadtest.report.page import render, write_report
+from loadtest.results.comparison import REPORT_FILE, Difference, Quality, Report
 from loadtest.results.errors import LoadTestError
 from loadtest.results.reading import read_report
 from tests.loadtest.examples import candidate, level, report, two_candidates
+from tests.loadtest.report.example_campaign import example_campaign, example_candidate
 
 MAX_BYTES = 500_000
 
@@ -35,10 +36,17 @@ class _Tags(HTMLParser):
 
 
 def test_report_is_written_whole(folder: Path) -> None:
-    names = "response-time", "unserved-share", "throughput", "quality"
-    charts = [f"charts/{name}.{kind}" for name in names for kind in ("png", "svg")]
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert files == {"report.html", "report.json", "levels.csv", "summary.csv", *charts}
+    names = {Path(file).stem for file in files if file.startswith("charts/")}
+    assert {"thresholds", "response-time", "unserved-share", "throughput", "quality"} <= names
+    charts = {f"charts/{name}.{kind}" for name in names for kind in ("png", "svg")}
+    assert files == {"report.html", "report.json", "summary.csv", "runs.csv", "levels.csv", *charts}
+
+
+def test_fourteen_candidates_in_three_blocks_still_make_a_page_that_can_be_sent(tmp_path: Path) -> None:
+    made = [example_candidate(f"v{n}@onnxruntime", 5.0 + n, 40.0 + 9 * n, 770 + n, 10.0 + n) for n in range(14)]
+    page = write_report(replace(example_campaign(), candidates=tuple(made)), tmp_path)
+    assert page.stat().st_size < MAX_BYTES
 
 
 def test_page_loads_nothing_and_is_small(folder: Path) -> None:
@@ -57,13 +65,21 @@ def test_page_forbids_the_network_to_itself(folder: Path) -> None:
     assert policy.startswith("default-src 'none'")
 
 
-def test_page_holds_verdict_candidates_and_a_table_under_each_chart(folder: Path) -> None:
+def test_page_begins_with_the_verdict_then_candidates_then_charts(folder: Path) -> None:
     page = (folder / "report.html").read_text()
-    assert verdict(two_candidates()).split(".")[0].replace(">", "&gt;") in page
-    tags = [tag for tag, _ in _Tags(page).found]
-    assert (tags.count("svg"), tags.count("details"), tags.count("table")) == (4, 4, 5)
-    assert page.count("<td>dense@torch</td>") == 5 + 3 * 3
+    places = [page.index(text) for text in ("int8@openvino was never given too much", 'id="candidates"', 'id="charts"')]
+    assert places == sorted(places)
+    assert page.index('id="thresholds"') < page.index('id="response-time"') < page.index('id="generator"')
     assert "two cores" in page
+
+
+def test_headings_go_down_by_one_and_every_header_cell_has_its_scope(folder: Path) -> None:
+    found = _Tags((folder / "report.html").read_text()).found
+    levels = [int(tag[1]) for tag, _ in found if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
+    assert {attrs.get("scope") for tag, attrs in found if tag == "th"} == {"col", "row"}
 
 
 def test_page_repeats_no_id(folder: Path) -> None:
@@ -132,18 +148,35 @@ def test_later_schema_says_to_update(folder: Path, tmp_path: Path) -> None:
         render(tmp_path)
 
 
-def test_levels_and_summary_are_tables_with_units(folder: Path) -> None:
-    with (folder / "levels.csv").open(newline="") as stream:
-        levels = list(csv.DictReader(stream))
+def test_levels_runs_and_summary_are_tables_with_units(folder: Path) -> None:
+    levels, runs = _csv(folder / "levels.csv"), _csv(folder / "runs.csv")
     assert len(levels) == 7
     assert (levels[3]["candidate"], levels[3]["users"], levels[3]["unserved_share"]) == ("dense@torch", "54", "0.02")
-    with (folder / "summary.csv").open(newline="") as stream:
-        dense, int8 = csv.DictReader(stream)
+    assert [row["candidate"] for row in runs] == ["dense@torch", "int8@openvino"]
+    dense, int8 = _csv(folder / "summary.csv")
     assert float(dense["throttling_users"]) == pytest.approx(52, abs=0.5)
-    assert dense["common_p95_ms"] == "62.0"
-    assert 44 < float(dense["throttling_low"]) < 52 < float(dense["throttling_high"]) < 55
+    assert (dense["common_p95_ms"], dense["common_load"]) == ("40.0", "16 users")
+    assert float(dense["throttling_low"]) < 52 < float(dense["throttling_high"])
     assert (dense["quality"], dense["quality_metric"], dense["quality_examples"]) == ("0.902", "accuracy", "872")
     assert (int8["throttling_users"], int8["throttling_text"], int8["size_bytes"]) == ("", "> 64", "24000000")
+    assert int8["verdict"] == "may hold more"
+
+
+def test_csv_files_have_rates_beside_users_and_the_reasons_for_doubt(tmp_path: Path) -> None:
+    write_report(example_campaign(), tmp_path)
+    levels = _csv(tmp_path / "levels.csv")
+    open_loop = [row for row in levels if row["loop"] == "open"]
+    assert {(row["users"], row["rate_per_s"]) for row in open_loop} == {("", "40")}
+    assert {row["doubts"] for row in levels} == {"", "Little's law is off by 9%."}
+    assert sum("canary" in row["candidate"] for row in _csv(tmp_path / "runs.csv")) == 3
+    nas = _csv(tmp_path / "summary.csv")[1]
+    assert float(nas["ratio_to_first_low"]) < float(nas["ratio_to_first"]) < float(nas["ratio_to_first_high"])
+    assert float(nas["against_first"]) == pytest.approx(-2 / 872)
+
+
+def _csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def test_what_is_known_of_variants_is_a_table_of_the_page_and_comes_back(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import pytest
 
 from handlers.tasks.base import Score
 from handlers.tasks.text_classification import TextClassification
+from loadtest.statistics.accuracy import paired_difference
 from model_store.manifest import Artifact, Difference, Manifest, Quality, Technique, read_manifest, write_manifest
 from model_store.predictions import Answers, read_predictions, write_predictions
 from model_store.rows import Row, Split
 from paretoserve.builds.against_dense import compare_with_dense, predictions_of
-from paretoserve.measuring.statistics import paired_difference
 
 TASK = TextClassification(("no", "yes"))
 SPLIT = Split("films", "dev", tuple(Row(f"film {i}", None, i % 2) for i in range(8)))

@@ -125,9 +125,12 @@ def test_trailers_are_no_headers_and_are_bounded(client: RawClient) -> None:
 # Bodies
 
 
-def test_a_body_that_does_not_arrive_in_time_is_408(hurried: RawClient) -> None:
+def test_a_body_that_does_not_arrive_in_time_is_408_and_counted_so(impatient: Front, hurried: RawClient) -> None:
+    before = impatient.metric("requests_total", code="408")
     hurried.send(post(b'{"in', length=20))
     assert is_last(hurried, 408)
+    until(lambda: impatient.metric("requests_total", code="408") == before + 1)
+    assert impatient.metric("requests_total", code="499") == 0
 
 
 def test_chunks_that_do_not_end_in_time_are_408(hurried: RawClient) -> None:

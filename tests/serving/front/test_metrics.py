@@ -11,12 +11,15 @@ COUNTERS = {
     "tokens_total": (),
     "padding_tokens_total": (),
     "worker_restarts_total": (),
+    "worker_cpu_seconds_total": (),
 }
 HISTOGRAMS = [
     "request_duration_seconds",
     "queue_duration_seconds",
     "tokenize_duration_seconds",
+    "batch_duration_seconds",
     "inference_duration_seconds",
+    "encode_duration_seconds",
     "batch_tokens",
     "batch_requests",
 ]
@@ -43,7 +46,7 @@ def test_names_and_labels_are_those_that_dashboards_know() -> None:
         sample.name.removeprefix("paretoserve_"): set(sample.labels)
         for family in registry.collect()
         for sample in family.samples
-        if not sample.name.endswith(("_created", "_sum", "_count"))
+        if sample.name.startswith("paretoserve_") and not sample.name.endswith(("_created", "_sum", "_count"))
     }
     ours = {"variant", "backend"}
     assert found == (
@@ -78,6 +81,12 @@ def test_variants_are_counted_apart() -> None:
     assert value("rejected_total", "int8", "openvino", reason="queue full") == 1
     assert value("in_flight_requests", "dense", "torch") == 1
     assert value("in_flight_requests", "int8", "openvino") == 0
+
+
+def test_what_the_front_itself_uses_goes_by_prometheus_own_names() -> None:
+    _, registry = exposed()
+    found = [registry.get_sample_value(f"process_{name}") for name in ("cpu_seconds_total", "resident_memory_bytes")]
+    assert all(value and value > 0 for value in found)
 
 
 def test_two_servers_in_one_process_do_not_share_their_metrics() -> None:

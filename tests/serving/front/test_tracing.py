@@ -92,7 +92,7 @@ def test_a_request_is_a_span_in_its_clients_trace_with_its_parts_inside(dense: P
         "paretoserve.backend": "onnxruntime",
         "paretoserve.tokens": 5,
     }
-    assert list(parts) == ["tokenize", "queue", "infer"]
+    assert list(parts) == ["tokenize", "queue", "batch", "infer", "encode"]
     assert {one.trace_id.hex() for one in parts.values()} == {TRACE_ID}
     moments = [whole.start_time_unix_nano]
     for part in parts.values():
@@ -139,7 +139,7 @@ def test_spans_that_wait_are_sent_when_the_server_drains(dense: Path, collector:
         assert not collector.spans
         assert server.stop() == 0
     whole, parts = collector.of_request("last")
-    assert (whole.name, len(parts)) == ("POST /invocations", 3)
+    assert (whole.name, len(parts)) == ("POST /invocations", 5)
     resource = {one.key: one.value.string_value for one in collector.requests[0].resource_spans[0].resource.attributes}
     assert (resource["service.name"], resource["deployment"]) == ("paretoserve", "blue")
 

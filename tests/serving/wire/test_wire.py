@@ -12,22 +12,22 @@ from serving.wire.messages import (
     Frames,
     Ready,
     Reply,
-    Timings,
     ToFront,
     ToWorker,
     frame,
     front_side_decoder,
     worker_side_decoder,
 )
+from serving.wire.timings import Timings
 
 TO_WORKER: list[ToWorker] = [
-    Ask(1, b'{"inputs": "one"}', "text/csv", "*/*", "v2", 12, 1.5, math.inf),
+    Ask(1, b'{"inputs": "one"}', "text/csv", "*/*", "v2", 12, 1.5, math.inf, sent=7.0),
     Cancel(1),
     Ask(2, bytes(range(256)) * 3, "", "", "invocations", None, 0.0, 2.0, isolated=True),
 ]
 TO_FRONT: list[ToFront] = [
-    Beat(1, 25, 10**9),
-    Reply(1, b"[]", "application/json", 2, (0, 3), Timings(0.1, 0.2, 0.3)),
+    Beat(1, 25, 10**9, 12.5),
+    Reply(1, b"[]", "application/json", 2, (0, 3), Timings(1.0, 2.5, 0.1, 0.2, 0.3, 0.4, 0.5)),
     Reply(2, error="Overloaded", message="It is full.", retry_after_s=0.5),
     BatchDone(3, 75, 5, 0.01, 0.02),
     Ready({"labels": ["a", "b"], "engine": {"threads": 2}}, 1.5, Cost(1.0, 2.0, 3.0, 4.0), 96, 2),

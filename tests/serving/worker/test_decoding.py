@@ -1,7 +1,6 @@
 """The first step with a request, where it meets a bug."""
 
 import math
-import time
 from dataclasses import dataclass
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from handlers.handler import Prepared
 from handlers.payloads.request import RawRequest
 from serving.wire.messages import Ask
+from serving.wire.timings import Timings
 from serving.worker.decoding import decode
 from serving.worker.job import Job
 from tests.serving.worker.test_streams import EchoHandler
@@ -29,6 +29,6 @@ class BrokenHandler(EchoHandler):
 @pytest.mark.parametrize("bug", [Panic(), ZeroDivisionError(), SystemExit(3)])
 def test_a_request_that_meets_a_bug_is_answered_and_its_details_are_not_told(bug: BaseException) -> None:
     ask = Ask(1, b"", "", "", "invocations", None, math.inf, math.inf)
-    reply = decode(BrokenHandler(raises=bug), Job(1, math.inf, math.inf, time.monotonic()), ask)
+    reply = decode(BrokenHandler(raises=bug), Job(1, math.inf, math.inf, Timings()), ask)
     assert reply is not None
     assert (reply.error, "Internal error" in reply.message) == ("ParetoServeError", True)

@@ -21,6 +21,7 @@ from model_store.manifest import Manifest, Technique
 from serving.wire.black_box import BlackBox
 from serving.wire.cost import NO_COST, Cost
 from serving.wire.messages import BatchDone, Reply
+from serving.wire.timings import Timings
 from serving.worker.job import Job
 from serving.worker.streams import Streams
 from tests.serving.front_server import until
@@ -81,7 +82,8 @@ class OwnModelHandler(EchoHandler):
 
 def job(number: int, *texts: int, tokens: int = 10, queue_by: float = NEVER, expires: float = NEVER) -> Job:
     """A request of the texts with these numbers, or of text `number` alone."""
-    made = Job(number, queue_by, expires, time.monotonic())
+    now = time.monotonic()
+    made = Job(number, queue_by, expires, Timings(now, now))
     types = np.zeros(tokens, np.int64)
     contents = tuple(Tokens(np.full(tokens, text), types) for text in texts or (number,))
     made.prepared = Prepared("", None, contents)
@@ -124,6 +126,11 @@ class Bench:
                 batches.append(message)
         return replies, batches
 
+    def until_answered(self, count: int) -> None:
+        """Until so many replies were sent."""
+        while count:
+            count -= isinstance(self._sent.get(), Reply)
+
 
 @pytest.fixture
 def bench() -> Bench:
@@ -140,7 +147,8 @@ def test_a_lone_request_is_run_at_once(bench: Bench) -> None:
     replies, (batch,) = bench.until_batches(1)
     assert body(replies[7]) == [7]
     assert (batch.requests, batch.tokens, batch.padding_tokens) == (1, 10, 0)
-    assert batch.busy_s >= batch.infer_s > 0
+    assert min(batch.batch_s, batch.infer_s, batch.encode_s) > 0
+    assert batch.batch_s + batch.infer_s + batch.encode_s == pytest.approx(batch.busy_s, abs=1e-9)
 
 
 def test_requests_that_wait_share_the_next_call_and_each_gets_its_own_answer(bench: Bench) -> None:
@@ -279,13 +287,33 @@ def test_a_request_that_the_engine_has_begun_does_not_expire_between_its_batches
     assert body(replies[1]) == [11, 12]
 
 
-def test_a_request_has_waited_until_its_first_text_is_taken(bench: Bench) -> None:
-    started = job(1, 11, 12, tokens=80)
-    bench.streams.put(started)
-    assert bench.handler.entered.get() == [11]
-    waited_s = started.queue_s
-    replies, _ = bench.until_batches(2)
-    assert replies[1].timings.queue_s == waited_s
+def phases_s(timings: Timings) -> float:
+    return timings.tokenize_s + timings.queue_s + timings.batch_s + timings.infer_s + timings.encode_s
+
+
+def test_the_phases_of_a_request_add_up_however_many_calls_it_takes() -> None:
+    bench = Bench(EchoHandler(), streams=2, batch_tokens=30)
+    bench.proceed(100)
+    asked = [job(number, *range(number)) for number in range(1, 8)]
+    for one in asked:
+        bench.streams.put(one)
+    bench.until_answered(len(asked))
+    for timings in (one.timings for one in asked):
+        assert phases_s(timings) == pytest.approx(timings.worker_s, abs=1e-9)
+        assert min(timings.queue_s, timings.batch_s, timings.infer_s) >= 0 < timings.infer_s
+
+
+def test_calls_of_one_request_that_overlap_are_counted_once() -> None:
+    timings = Timings(began=100, until=100)
+    timings.waited(101)
+    timings.tokenized(103)
+    timings.called(taken=104, begun=106, ended=110)
+    timings.called(taken=105, begun=107, ended=115)  # on another stream
+    timings.called(taken=105, begun=106, ended=109)  # told late
+    timings.encoded(116)
+    found = [timings.tokenize_s, timings.queue_s, timings.batch_s, timings.infer_s, timings.encode_s]
+    assert found == [2, 2, 2, 9, 1]
+    assert timings.worker_s == phases_s(timings) == 16
 
 
 def test_several_streams_run_at_once_and_nothing_is_lost() -> None:

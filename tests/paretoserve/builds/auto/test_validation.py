@@ -5,11 +5,11 @@ import pytest
 
 from handlers.tasks.base import Score
 from handlers.tasks.text_classification import TextClassification
+from loadtest.statistics.accuracy import paired_difference
 from model_store.rows import Row
 from paretoserve.builds.auto.deciding import Drop
 from paretoserve.builds.auto.record import Scored
 from paretoserve.builds.auto.validation import TURNS, drop_of, gain_of, scored
-from paretoserve.measuring.statistics import paired_difference
 
 ROWS = [Row(f"text {i}", None, i % 2) for i in range(4)]
 

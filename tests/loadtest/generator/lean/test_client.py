@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.harness.client import run_client, run_here
-from benchmarks.harness.loops import arrivals
-from benchmarks.harness.plan import ClientPlan, ClientResult
-from tests.benchmarks.servers import Behaviour, TinyServer, served
+from loadtest.generator.lean.client import run_client, run_here
+from loadtest.generator.lean.plan import ClientPlan, ClientResult
+from loadtest.plan.arrivals import Arrivals
+from tests.loadtest.tiny_server import Behaviour, TinyServer, served
 
 BODIES = (b'{"inputs": "a"}', b'{"inputs": "b"}', b'{"inputs": "c"}')
 
@@ -90,7 +90,7 @@ def test_nobody_there_is_recorded_and_not_asked_thousands_of_times() -> None:
 
 def test_the_open_loop_keeps_its_rate_whatever_the_server_does() -> None:
     with served(TinyServer(service_s=0.3)) as server:
-        result = run(server, rate_per_s=100.0, seconds=0.5)
+        result = run(server, arrivals=Arrivals("constant", 100.0), seconds=0.5)
     assert outcomes(result) == [200] * 50
     assert sorted(record.due_s for record in result.records) == pytest.approx([i / 100 for i in range(50)])
     assert all(record.seconds < 3.0 for record in result.records), "no request waits for another"
@@ -98,7 +98,7 @@ def test_the_open_loop_keeps_its_rate_whatever_the_server_does() -> None:
 
 def test_an_open_loop_notes_the_request_that_gets_no_answer() -> None:
     with served(TinyServer(script=lambda number: "silent" if number == 3 else "ok")) as server:
-        result = run(server, rate_per_s=50.0, seconds=0.4, timeout_s=0.3)
+        result = run(server, arrivals=Arrivals("constant", 50.0), seconds=0.4, timeout_s=0.3)
     assert len(result.records) == 20
     (lost,) = (record for record in result.records if record.outcome != 200)
     assert lost.outcome == "timeout"
@@ -107,7 +107,7 @@ def test_an_open_loop_notes_the_request_that_gets_no_answer() -> None:
 
 def test_an_open_loop_says_what_its_own_limit_of_connections_kept_back() -> None:
     with served(TinyServer(service_s=1.0)) as server:
-        result = run(server, rate_per_s=100.0, seconds=0.1, max_connections=4)
+        result = run(server, arrivals=Arrivals("constant", 100.0), seconds=0.1, max_connections=4)
     assert outcomes(result).count("not sent") == 6
     assert outcomes(result).count(200) == 4
 
@@ -115,16 +115,7 @@ def test_an_open_loop_says_what_its_own_limit_of_connections_kept_back() -> None
 def test_an_open_loop_without_a_server_ends_with_every_request_accounted_for() -> None:
     with served(TinyServer()) as server:
         pass
-    assert outcomes(run(server, rate_per_s=100.0, seconds=0.1)) == ["connection error"] * 10
-
-
-def test_poisson_arrivals_have_the_rate_and_repeat_with_their_seed() -> None:
-    plan = plan_for(TinyServer(), rate_per_s=1000.0, seconds=10.0, poisson_seed=1)
-    due = list(arrivals(plan))
-    assert due == list(arrivals(plan))
-    assert len(due) == pytest.approx(10_000, rel=0.05)
-    assert due == sorted(due)
-    assert due[-1] < 10.0
+    assert outcomes(run(server, arrivals=Arrivals("constant", 100.0), seconds=0.1)) == ["connection error"] * 10
 
 
 # Plans, and a process of its own
@@ -134,7 +125,7 @@ def test_a_plan_without_an_end_is_refused() -> None:
     with pytest.raises(ValueError, match="never end"):
         plan_for(TinyServer())
     with pytest.raises(ValueError, match="never end"):
-        plan_for(TinyServer(), rate_per_s=1.0, requests=5)
+        plan_for(TinyServer(), arrivals=Arrivals("constant", 1.0), requests=5)
 
 
 def test_a_client_in_its_own_process_brings_everything_back() -> None:

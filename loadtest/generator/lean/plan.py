@@ -5,14 +5,14 @@ from collections import Counter
 import msgspec
 import numpy as np
 
-from benchmarks.harness.connection import Outcome
+from loadtest.generator.lean.connection import Outcome
+from loadtest.plan.arrivals import Arrivals
 
 
 class ClientPlan(msgspec.Struct, frozen=True, kw_only=True):
     """POST `bodies` in turn, again and again, for `seconds` or until `requests` were sent, whichever is first.
 
-    A closed loop of `clients` without think time; with `rate_per_s` an open loop instead: that many requests a second,
-    evenly spaced or, with a `poisson_seed`, as a Poisson process, for `seconds`.
+    A closed loop of `clients` without think time; with `arrivals` an open loop instead, for `seconds`.
     """
 
     host: str
@@ -23,16 +23,19 @@ class ClientPlan(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None
     requests: int | None = None
     clients: int = 16
-    rate_per_s: float | None = None
-    poisson_seed: int | None = None
+    arrivals: Arrivals | None = None
+    """Of an open loop."""
     max_connections: int = 2000
     """Of an open loop; what finds none free is recorded as "not sent"."""
+    most_lag_s: float | None = None
+    """Of an open loop; what could be sent only so much later than it was due is recorded as "not sent"."""
+    tls: bool = False
     timeout_s: float = 10.0
     """Of each request by itself."""
     keep_answers: bool = False
 
     def __post_init__(self) -> None:
-        if self.seconds is None and (self.requests is None or self.rate_per_s is not None):
+        if self.seconds is None and (self.requests is None or self.arrivals is not None):
             raise ValueError("Give seconds, or for a closed loop requests, or it would never end.")
 
 
@@ -44,6 +47,9 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     body: int
     outcome: Outcome
     retry_after: bool
+    lag_s: float = 0.0
+    """How much later than due it was sent."""
+    server_timing: str = ""
 
 
 class ClientResult(msgspec.Struct, frozen=True):

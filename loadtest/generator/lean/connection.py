@@ -7,7 +7,7 @@ from typing import Literal, Protocol, cast
 import httptools
 
 Outcome = int | Literal["timeout", "connection error", "not sent"]
-"""A status code; or why there is none. "not sent" is the client's own limit of connections."""
+"""A status code; or why there is none. "not sent" is the client's own fault: no connection was free, or it was late."""
 
 
 @dataclass(slots=True)
@@ -16,6 +16,8 @@ class Exchange:
 
     body: int
     due_s: float
+    sent_s: float
+    """When it was handed to a connection, which may have to be opened first."""
     timer: asyncio.TimerHandle | None = None
     connection: "Connection | None" = None
 
@@ -35,6 +37,7 @@ class Listener(Protocol):
 class Answer:
     status: int
     retry_after: bool
+    server_timing: str
     content: bytes
     """Empty unless the listener keeps answers."""
 
@@ -48,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
         self._retry_after = False
+        self._server_timing = b""
         self._parts: list[bytes] = []
         self.reusable = True
 
@@ -86,11 +90,15 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._retry_after = False
+        self._server_timing = b""
         self._parts.clear()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == b"retry-after":
-            self._retry_after = True
+        match name.lower():
+            case b"retry-after":
+                self._retry_after = True
+            case b"server-timing":
+                self._server_timing = value
 
     def on_body(self, body: bytes) -> None:
         if self._listener.keeps_answers:
@@ -100,5 +108,6 @@ class Connection(asyncio.Protocol):
         exchange, self._exchange = self._exchange, None
         self.reusable = self._parser.should_keep_alive()
         if exchange is not None:
-            answer = Answer(self._parser.get_status_code(), self._retry_after, b"".join(self._parts))
+            status, timing = self._parser.get_status_code(), self._server_timing.decode("latin-1")
+            answer = Answer(status, self._retry_after, timing, b"".join(self._parts))
             self._listener.answered(self, exchange, answer)

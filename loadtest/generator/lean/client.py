@@ -1,7 +1,7 @@
 """The load client: lean, in a process and on cores of its own, so that it measures the server and not itself.
 
-`python -m benchmarks.harness.client` reads a plan as JSON from its standard input (or from its argument) and writes the
-result as JSON; `run_client` does that from Python.
+`python -m loadtest.generator.lean.client` reads a plan as JSON from its standard input (or from its argument) and
+writes the result as JSON; `run_client` does that from Python.
 """
 
 import gc
@@ -9,13 +9,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 import uvloop
 
-from benchmarks.harness.loops import ClosedLoop, OpenLoop
-from benchmarks.harness.places import ROOT
-from benchmarks.harness.plan import ClientPlan, ClientResult
+from loadtest.generator.lean.loops import ClosedLoop
+from loadtest.generator.lean.open_loop import OpenLoop
+from loadtest.generator.lean.plan import ClientPlan, ClientResult
+
+_ROOT = Path(__file__).parents[3]
 
 
 class RunningClient:
@@ -23,8 +26,8 @@ class RunningClient:
 
     def __init__(self, plan: ClientPlan, cores: Sequence[int] | None = None) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.harness.client"],
-            cwd=ROOT,
+            [sys.executable, "-m", "loadtest.generator.lean.client"],
+            cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
@@ -60,7 +63,7 @@ def run_client(plan: ClientPlan, cores: Sequence[int] | None = None) -> ClientRe
 
 async def run_here(plan: ClientPlan) -> ClientResult:
     """Run a plan in this process."""
-    load = ClosedLoop(plan) if plan.rate_per_s is None else OpenLoop(plan)
+    load = ClosedLoop(plan) if plan.arrivals is None else OpenLoop(plan)
     return await load.run()
 
 
