@@ -219,8 +219,18 @@ def test_variants_and_metrics_tell_of_torchserve(server: Front) -> None:
     assert server.ask("great", "bridged").status_code == 200
     for name in ("tokens_total", "requests_total", "inference_duration_seconds_sum", "queue_duration_seconds_sum"):
         assert server.metric(name, variant="bridged", backend="torchserve") > 0
+    until(lambda: server.metric("worker_cpu_seconds_total", variant="bridged") > 0)
     whole = sum(process.memory_info().rss for process in processes_of(server).values())
     assert server.metric("worker_resident_memory_bytes", variant="bridged") > whole / 2
+
+
+def test_where_the_time_went_is_told_with_the_way_through_torchserve(server: Front) -> None:
+    header = server.ask(["great", "bad"], "bridged").headers["server-timing"]
+    told = {name: float(ms) for name, ms in (part.split(";dur=") for part in header.split(", "))}
+    phases = [told[name] for name in ("tokenize", "queue", "batch", "infer", "encode")]
+    assert min(phases) > 0
+    assert sum(phases) == pytest.approx(told["worker"], abs=0.005)
+    assert told["worker"] <= told["total"]
 
 
 def test_nobody_but_us_can_reach_it(server: Front, temporary: Path) -> None:
