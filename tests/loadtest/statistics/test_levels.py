@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from loadtest.results.levels import LevelResult, VisitWindow, Window
-from loadtest.results.records import RequestRow
+from loadtest.results.records import Outcome, RequestRow
 from loadtest.results.slo import Slo
 from loadtest.results.visits import Slice
 from loadtest.statistics.levels import (
     MIN_FOR_P95,
     MIN_FOR_P99,
+    VisitRows,
     due_rows,
     little_error,
     summarise_visits,
@@ -85,6 +86,37 @@ def test_lost_records_break_littles_law() -> None:
 def test_level_without_any_answer_is_empty_and_not_an_error() -> None:
     result = summarised([])
     assert (result.attempts, result.p50_ms, result.unserved_share, result.unserved_share) == (0, None, 0.0, 0.0)
+
+
+def visited(rows: list[RequestRow], unsteady: str = "") -> VisitRows:
+    # Without pauses and on time: four users always have a request under way, so Little's law holds.
+    return visit_rows(VisitWindow(4, Window(10.0, 20.0), 0, 0.5, unsteady=unsteady), rows)
+
+
+def busy(outcome: Outcome = "ok", every: int = 1) -> list[RequestRow]:
+    """Four users, a hundred requests a second; one of so many has the outcome."""
+    return [row(10 + place / 100, 40.0, outcome if place % every == 0 else "ok", think_s=0.0) for place in range(1000)]
+
+
+def test_a_visit_that_fails_a_gate_is_not_pooled() -> None:
+    pooled = summarise_visits([visited(busy()), visited(busy("rejected", 2), unsteady="it drifted.")])
+    assert (pooled.attempts, pooled.rejected, pooled.doubtful_visits, pooled.visits_made) == (1000, 0, 1, 2)
+    assert (pooled.is_sound, len(pooled.slices)) == (True, 10)
+
+
+def test_failures_are_not_pooled_but_their_seconds_count_for_the_threshold() -> None:
+    pooled = summarise_visits([visited(busy()), visited(busy("failed", 10))])
+    assert (pooled.attempts, pooled.failed, pooled.is_sound) == (1000, 0, True)
+    assert sum(one.bad for one in pooled.slices) == 100
+    alone = summarise_visits([visited(busy("failed", 10))])
+    assert (alone.doubts, alone.only_failures, alone.counts) == (("100 requests failed.",), True, True)
+    both = summarise_visits([visited(busy("failed", 10), unsteady="it drifted.")])
+    assert (both.doubts, both.only_failures, both.counts) == (("it drifted.", "100 requests failed."), False, False)
+
+
+def test_a_level_without_a_sound_visit_is_kept_with_its_doubts() -> None:
+    result = summarise_visits([visited(busy(), unsteady="it drifted."), visited(busy(), unsteady="it fell.")])
+    assert (result.doubts, result.attempts, result.visits_made) == (("it drifted.", "it fell."), 2000, 2)
 
 
 def test_percentile_interpolates_linearly() -> None:

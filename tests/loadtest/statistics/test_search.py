@@ -14,7 +14,8 @@ from loadtest.results.levels import LevelResult, Window
 from loadtest.results.threshold import Threshold
 from loadtest.results.visits import Slice, Visit
 from loadtest.statistics.crossing import crossing_of
-from loadtest.statistics.search import Search, is_adjacent, next_level, next_users
+from loadtest.statistics.search import Search, first_levels, is_adjacent, next_level, next_users
+from loadtest.statistics.sequential import settled
 from loadtest.statistics.threshold import throttling_threshold
 from tests.loadtest.examples import level
 from tests.loadtest.simulation import Queue, true_crossing, visit
@@ -59,9 +60,18 @@ def searched(search: Search, ask: Callable[[int], Visit]) -> list[LevelResult]:
     return list(done.values())
 
 
+def ended(one: Visit) -> Visit:
+    """The visit as far as it goes until it is settled; a clean one is seen for half of its time at least."""
+    for seconds in range(1, len(one.slices)):
+        known = settled(one.slices[:seconds], CAMPAIGN.reject_threshold)
+        if known == "hopeless" or (known == "clean" and seconds >= VISIT_S / 2):
+            return replace(one, slices=one.slices[:seconds])
+    return one
+
+
 def found(service_s: float, seed: int, search: Search) -> Threshold:
     random = np.random.default_rng(seed)
-    return throttling_threshold(searched(search, lambda users: visit(Queue(service_s), users, VISIT_S, random)))
+    return throttling_threshold(searched(search, lambda users: ended(visit(Queue(service_s), users, VISIT_S, random))))
 
 
 @pytest.mark.timeout(300)
@@ -73,6 +83,14 @@ def test_the_threshold_of_a_queue_is_found_within_a_twentieth_and_its_interval_h
     covered = [(one.interval[0] or 0) <= truth <= (one.interval[1] or 1e9) for one in thresholds]
     assert max(errors) <= 0.05
     assert sum(covered) >= 27
+
+
+def test_levels_far_from_the_threshold_end_early_and_those_near_it_do_not() -> None:
+    def seconds(users: int) -> int:
+        return len(ended(visit(Queue(0.006), users, VISIT_S, np.random.default_rng(users))).slices)
+
+    assert [seconds(users) for users in (28, 29, 30)] == [VISIT_S] * 3
+    assert max(seconds(users) for users in (45, 64)) < VISIT_S
 
 
 @pytest.mark.slow
@@ -150,6 +168,58 @@ def test_levels_that_are_given_are_refined_unless_they_are_to_be_exact() -> None
     first, second, third, *_ = visited((8, 32), 20, exact=False)
     assert (first, second, 8 < third < 32) == (8, 32, True)
     assert visited("auto", 5, exact=False)[:4] == [1, 2, 4, 8]
+
+
+def doubted(users: int, visits: int, **changes: Any) -> LevelResult:
+    return level(
+        users, doubts=("it drifted.",), doubtful_visits=visits, windows=(Window(0.0, 1.0),) * visits, **changes
+    )
+
+
+def test_a_doubted_level_is_seen_once_more_and_then_given_up() -> None:
+    search = search_from((4, 8))
+    assert next_users(search, [level(4), doubted(8, 1)]) == 8
+    assert next_users(search, [level(4), doubted(8, 2)]) == 16
+
+
+def test_a_level_that_was_given_up_is_no_part_of_the_estimate() -> None:
+    # Of 8 users half were rejected by a server that was not steady; it holds 40.
+    levels = [level(4), doubted(8, 2, ok=2000, rejected=2000), level(36, 0.002), level(44, 0.03)]
+    assert next_users(search_from((4, 8)), levels) in range(38, 43)
+
+
+@pytest.mark.parametrize("sound", [(), (1,), (1, 4, 64)])
+def test_a_search_ends_though_no_level_becomes_sound(sound: tuple[int, ...]) -> None:
+    search, done, visits = search_from((1, 4, 16)), dict[int, LevelResult](), 0
+    while (users := next_users(search, list(done.values()))) is not None:
+        before = done[users].doubtful_visits if users in done else 0
+        rejected = 2000 if users > 20 else 0
+        done[users] = doubted(users, before + 1, ok=4000 - rejected, rejected=rejected)
+        if users in sound:
+            done[users] = pooled(done.get(users), sharply(20)(users)) if not before else done[users]
+        visits += 1
+        assert visits <= search.max_visits
+    assert visits >= 2
+
+
+def test_failures_count_for_the_threshold_though_the_level_is_doubted() -> None:
+    broken = level(8, ok=3000, failed=1000, doubts=("1000 requests failed.",), only_failures=True, doubtful_visits=2)
+    assert next_users(search_from((4, 8)), [level(4), broken]) in (5, 6, 7)
+    assert throttling_threshold([level(4), broken]).bracket == (4, 8)
+
+
+@pytest.mark.parametrize("service_s", TRUTH)
+def test_first_levels_are_one_user_and_those_around_the_threshold(service_s: float) -> None:
+    one, low, high, *beyond = first_levels(1 / service_s, service_s, queue_deadline_s=0.1, think_time_s=0.1)
+    assert one == 1
+    assert low <= TRUTH[service_s] <= high
+    assert high / low < 1.6
+    assert beyond == sorted(beyond)
+
+
+def test_first_levels_without_a_deadline_begin_where_a_server_is_first_busy_all_the_time() -> None:
+    assert first_levels(100.0, 0.01, queue_deadline_s=None, think_time_s=0.99) == (1, 70, 100, 200, 400)
+    assert first_levels(1.0, 1.0, queue_deadline_s=None, think_time_s=0.0) == (1, 2, 4)
 
 
 @pytest.mark.parametrize("outcome", ["failed", "timeout"])
