@@ -43,8 +43,9 @@ def run_campaign(
     called on the calling thread. Blocks until the campaign is over; whatever ends it early also ends the generator.
     Raises LoadTestError when the endpoint does not answer a first request or the generator fails.
     """
+    _prepare(campaign, out_dir)
     with _workers(campaign, out_dir):
-        return _run(campaign, out_dir, [*_locust(campaign), *_master(campaign)], on_event)
+        return _run(out_dir, [*_locust(campaign), *_master(campaign)], on_event)
 
 
 def run_at_rate(
@@ -57,10 +58,12 @@ def run_at_rate(
     """Send requests at a rate, in an open loop, for `seconds` after `settle_s`; the result is of those due in them.
 
     They arrive as `campaign.arrivals` says, and their times count from when they were due. Writes files as
-    `run_campaign` does. Returns after the last request is answered or has timed out. Raises
-    LoadTestError when the endpoint does not answer a first request, or the generator fails.
+    `run_campaign` does. Returns after the last request is answered or has timed out. Raises LoadTestError when the
+    endpoint does not answer a first request, or the generator fails.
     """
-    (level,) = _run(campaign, out_dir, _lean(rate_per_s, seconds), on_event)
+    _check_rate(rate_per_s, seconds)
+    _prepare(campaign, out_dir)
+    (level,) = _run(out_dir, _lean(rate_per_s, seconds), on_event)
     return level
 
 
@@ -76,7 +79,9 @@ def search_rate(
     Each level lasts `campaign.min_dwell_s`. Returns all of them, in the order of their first visit; the share that
     crosses `slo.share` is in their `late_slices`. Otherwise as `run_at_rate`.
     """
-    return _run(replace(campaign, slo=slo), out_dir, [*_lean(start_rate, campaign.min_dwell_s), "--search"], on_event)
+    _check_rate(start_rate, campaign.min_dwell_s)
+    _prepare(replace(campaign, slo=slo), out_dir)
+    return _run(out_dir, [*_lean(start_rate, campaign.min_dwell_s), "--search"], on_event)
 
 
 def saturation(campaign: Campaign, users: int, seconds: float, out_dir: Path) -> float:
@@ -97,11 +102,8 @@ def saturation(campaign: Campaign, users: int, seconds: float, out_dir: Path) ->
     return sum(row.outcome == "ok" and in_window(row, window) for row in rows) / window.duration_s
 
 
-def _run(
-    campaign: Campaign, out_dir: Path, command: Sequence[str], on_event: Callable[[CampaignEvent], None]
-) -> tuple[LevelResult, ...]:
+def _run(out_dir: Path, command: Sequence[str], on_event: Callable[[CampaignEvent], None]) -> tuple[LevelResult, ...]:
     """The levels that a generator visits, in the order of their first visit."""
-    _prepare(campaign, out_dir)
     results: dict[float, LevelResult] = {}
     with closing(_events(command, out_dir)) as events:
         for event in events:
@@ -109,6 +111,11 @@ def _run(
             if isinstance(event, LevelDone):
                 results[event.result.at] = event.result
     return tuple(results.values())
+
+
+def _check_rate(rate_per_s: float, seconds: float) -> None:
+    if not (0 < rate_per_s < math.inf and 0 < seconds < math.inf):
+        raise LoadTestError(f"{rate_per_s:g} requests/s for {seconds:g} s cannot be sent; give positive numbers.")
 
 
 def _prepare(campaign: Campaign, out_dir: Path) -> None:
@@ -148,7 +155,6 @@ def _events(command: Sequence[str], out_dir: Path) -> Generator[CampaignEvent]:
 @contextmanager
 def _workers(campaign: Campaign, out_dir: Path) -> Iterator[None]:
     """The workers that are to run here, each with a log; they wait for the master."""
-    out_dir.mkdir(parents=True, exist_ok=True)
     options = ["--worker", "--master-host", "127.0.0.1", "--master-port", str(campaign.master_port)]
     command = [sys.executable, "-m", "locust", "-f", _LOCUSTFILE, "--loglevel", "WARNING", *options]
     with ExitStack() as stack:

@@ -48,8 +48,12 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument("--path", default="/invocations", help="path to post to")
     parser.add_argument("--timeout", type=float, default=10.0, help="longest wait for an answer, in seconds")
     parser.add_argument("--campaign", help="JSON file with the settings of a campaign, which it then runs")
-    parser.add_argument("--requests-out", help="of a campaign: gzipped CSV file that gets one row per request")
-    parser.add_argument("--events-fd", type=int, help="of a campaign: file descriptor that gets JSON lines of progress")
+    parser.add_argument(
+        "--requests-out", default="requests.csv.gz", help="of a campaign: gzipped CSV file that gets a row per request"
+    )
+    parser.add_argument(
+        "--events-fd", type=int, default=1, help="of a campaign: file descriptor that gets JSON lines of progress"
+    )
 
 
 def set_up(environment: Any, **_: object) -> None:

@@ -8,11 +8,16 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from loadtest.generator.events import LevelDone, decode_event
+from loadtest.plan.settings import encode_campaign
+from loadtest.results.request_log import read_rows
 from tests.loadtest.mock_server import MockEndpoint, served
+from tests.loadtest.test_rates import settings
 
 LOCUSTFILE = Path(__file__).parents[2] / "loadtest" / "locustfile.py"
 
@@ -53,6 +58,22 @@ def test_bodies_come_from_a_file_where_one_is_given(tmp_path: Path) -> None:
     with served(endpoint) as url, locust(url, *options) as process:
         process.communicate(timeout=40)
     assert set(endpoint.bodies) == {b'{"inputs": "mine"}'}
+
+
+@pytest.mark.timeout(60)
+def test_a_campaign_climbs_its_levels_and_tells_of_them_on_standard_output(tmp_path: Path) -> None:
+    endpoint = MockEndpoint()
+    with served(endpoint) as url:
+        campaign = replace(settings(url, tmp_path), levels=(2,), exact_levels=True)
+        (tmp_path / "campaign.json").write_bytes(encode_campaign(campaign))
+        files = ("--campaign", str(tmp_path / "campaign.json"), "--requests-out", str(tmp_path / "requests.csv.gz"))
+        with locust(url, "--headless", "--only-summary", *files) as process:
+            output, log = process.communicate(timeout=50)
+    assert process.returncode == 0, log
+    events = [decode_event(line.encode()) for line in output.splitlines() if line.startswith("{")]
+    assert isinstance(events[-1], LevelDone)
+    assert events[-1].result.at == 2
+    assert sum(row.measured for row in read_rows(tmp_path / "requests.csv.gz")) == events[-1].result.attempts
 
 
 def test_a_missing_file_of_bodies_is_named() -> None:

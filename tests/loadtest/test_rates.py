@@ -127,3 +127,9 @@ def test_nothing_is_sent_to_a_wrong_address(tmp_path: Path) -> None:
         run_at_rate(campaign, 10.0, 1.0, tmp_path / "out")
     with pytest.raises(LoadTestError, match="Nothing listens"):
         saturation(campaign, 4, 1.0, tmp_path / "out")
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(0.0, 1.0), (-1.0, 1.0), (float("nan"), 1.0), (10.0, 0.0)])
+def test_a_rate_that_cannot_be_sent_is_refused(tmp_path: Path, rate: float, seconds: float) -> None:
+    with pytest.raises(LoadTestError, match="give positive numbers"):
+        run_at_rate(settings("http://127.0.0.1:9", tmp_path), rate, seconds, tmp_path / "out")

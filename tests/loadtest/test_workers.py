@@ -12,6 +12,7 @@ from loadtest.generator.events import CampaignEvent, LevelTicked
 from loadtest.plan.arrivals import Arrivals
 from loadtest.results.errors import LoadTestError
 from loadtest.results.request_log import read_rows
+from loadtest.statistics.gates import most_little_error
 from tests.loadtest.mock_server import MockEndpoint, served
 from tests.loadtest.test_locustfile import free_port
 from tests.loadtest.test_rates import BODIES, settings
@@ -27,8 +28,11 @@ def test_two_workers_share_the_users_and_their_rows_come_together(tmp_path: Path
     assert [level.users for level in levels] == [2, 5]
     assert all(level.attempts == level.ok > 0 for level in levels)
     assert len(endpoint.ports) == 5 + 1
-    assert all(level.little_error < 0.15 for level in levels)
-    rows = [logged for logged in read_rows(tmp_path / "out" / REQUESTS_FILE) if logged.at == 5]
+    # The windows are short, and few users scatter: rows that were lost on the way would show all the same.
+    assert all(level.little_error < 2 * most_little_error(level) for level in levels)
+    log, probe = read_rows(tmp_path / "out" / REQUESTS_FILE), 1
+    assert len(log) <= len(endpoint.bodies) - probe <= len(log) + 10 * 5
+    rows = [logged for logged in log if logged.at == 5]
     done_s = [logged.request.t_done_s for logged in rows]
     assert done_s == sorted(done_s)
     sent = {user: [r.request.body for r in rows if r.request.user == user] for user in {r.request.user for r in rows}}

@@ -3,7 +3,17 @@ import pytest
 
 from loadtest.results.levels import LevelResult, VisitWindow, Window
 from loadtest.results.records import Outcome, RequestRow
-from loadtest.statistics.levels import MIN_FOR_P95, MIN_FOR_P99, VisitRows, little_error, summarise_visits, visit_rows
+from loadtest.results.slo import Slo
+from loadtest.results.visits import Slice
+from loadtest.statistics.levels import (
+    MIN_FOR_P95,
+    MIN_FOR_P99,
+    VisitRows,
+    due_rows,
+    little_error,
+    summarise_visits,
+    visit_rows,
+)
 from tests.loadtest.examples import row
 
 VISIT = VisitWindow(4, Window(10.0, 20.0), in_flight=2, generator_cpu_share=0.5)
@@ -113,3 +123,26 @@ def test_percentile_interpolates_linearly() -> None:
     values = [float(value) for value in range(1, 101)]
     result = summarised([row(11 + value / 100, value) for value in values])
     assert result.p95_ms == pytest.approx(np.quantile(values, 0.95))
+
+
+def test_a_request_of_the_open_loop_belongs_to_the_second_in_which_it_was_due() -> None:
+    visit = VisitWindow(2.0, Window(10.0, 12.0), in_flight=0, generator_cpu_share=0.1)
+    before, timed_out = row(10.5, 600.0), row(21.5, 10_000.0, "timeout")
+    rows = [before, row(10.6, 10.0), row(12.1, 400.0), timed_out, row(12.2, 100.0)]
+    result = summarise_visits([due_rows(visit, rows)], Slo(95, 300.0), closed_loop=False)
+    assert (result.attempts, result.ok, result.timeout, result.late) == (3, 2, 1, 1)
+    assert result.slices == (Slice(1, 0), Slice(2, 1))
+    assert result.late_slices == (Slice(1, 0), Slice(2, 2))
+
+
+def test_a_level_of_which_a_request_was_not_sent_is_doubted() -> None:
+    visit = VisitWindow(1.0, Window(10.0, 20.0), in_flight=0, generator_cpu_share=0.1, not_sent=1)
+    result = summarise_visits([due_rows(visit, [row(10.0 + second) for second in range(10)])], closed_loop=False)
+    assert result.not_sent == 1
+    assert result.doubts == ("the generator did not send 1 requests in time.",)
+
+
+def test_a_window_of_decimals_keeps_its_last_second() -> None:
+    start_s = 0.1 + 0.2
+    visit = VisitWindow(1.0, Window(start_s, start_s + 2.3 - 0.3), in_flight=0, generator_cpu_share=0.1)
+    assert len(summarise_visits([due_rows(visit, [row(1.0), row(2.2)])], closed_loop=False).slices) == 2
