@@ -16,6 +16,7 @@ from paretoserve.campaigns.kept import (
     RESULT_FILE,
     KeptQuality,
     KeptRun,
+    forget,
     keep,
     quality_fingerprint,
     run_fingerprint,
@@ -50,6 +51,8 @@ def compare(comparison: Comparison, plain: bool = False, check: Callable[[Report
         course = begun(comparison, watch)
         if check:
             check(course.report())
+        if comparison.restarts:
+            forget(comparison.out_dir)
         try:
             _run_blocks(course)
         finally:

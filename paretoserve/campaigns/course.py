@@ -7,7 +7,7 @@ from typing import TypeVar
 from loadtest.results.comparison import Report
 from model_store.rows import Split
 from paretoserve.campaigns.findings import Findings, report_of
-from paretoserve.campaigns.kept import Fingerprint, data_digest, forget, kept_in, what_changed
+from paretoserve.campaigns.kept import Fingerprint, data_digest, kept_in, what_changed
 from paretoserve.campaigns.plan import Place, run_seconds
 from paretoserve.campaigns.quality import write_bodies
 from paretoserve.campaigns.serving import task_of
@@ -61,13 +61,11 @@ class Course:
 
 
 def begun(comparison: Comparison, watch: Watch) -> Course:
-    """Read the data, write the requests that all candidates get, and forget what is kept where that is wanted.
+    """Read the data, and write the requests that all candidates get.
 
     Raises:
         ParetoServeError: the data cannot be read.
     """
-    if comparison.restarts:
-        forget(comparison.out_dir)
     task = task_of(comparison.candidates[0])
     split = load_data(comparison.data, task.target, comparison.columns).evaluation
     inputs = [task.inputs(row) for row in split.rows]

@@ -11,7 +11,7 @@ from paretoserve.terminal.scene import duration
 from recipes.data.rows import load_data
 
 # What a server, and the processes of the load generator in a run, take until they do anything, most often.
-SERVER_START_S, GENERATORS_START_S = 5.0, 4.0
+SERVER_START_S, GENERATORS_START_S = 5.0, 3.0
 # A row of the data over HTTP.
 ROW_S = 0.01
 # Around the threshold of earlier blocks: two levels with it between them, and two more should it have been too low.

@@ -29,6 +29,8 @@ class Load:
     """From one level to the next."""
     settle_s: float = 1.0
     """Discarded at the start of a level."""
+    min_attempts: int = 32
+    """Of a level; with fewer answers nothing says whether it was steady."""
     exact_levels: bool = False
     """Visit these levels and no others, instead of searching for the threshold from them on."""
     max_visits: int = 8
@@ -53,7 +55,7 @@ class Load:
             "first_users",
             "slo",
         )
-        settings = {name: getattr(self, name) for name in (*same, "ramp_s", "settle_s")}
+        settings = {name: getattr(self, name) for name in (*same, "ramp_s", "settle_s", "min_attempts")}
         return Campaign(url=url, bodies=bodies, path=path, **{**settings, **more})
 
     @property
@@ -68,7 +70,7 @@ def quick(load: Load) -> Load:
     return replace(
         load,
         min_dwell_s=min(load.min_dwell_s, 2.0),
-        max_dwell_s=min(load.max_dwell_s, 3.5),
+        max_dwell_s=min(load.max_dwell_s, 4.5),
         ramp_s=0.5,
         settle_s=0.5,
         max_visits=min(load.max_visits, 6),

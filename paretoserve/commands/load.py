@@ -46,10 +46,7 @@ def load(
     text_pair_column: options.PairColumn = None,
     plain: told.Plain = False,
 ) -> None:
-    """Load one endpoint that is already running until it throttles, or at one rate, and report.
-
-    Ctrl-C leaves a report of the levels until then.
-    """
+    """Load an endpoint that runs already until it throttles, or at one rate. Ctrl-C leaves a report until then."""
     from paretoserve.campaigns.load import Endpoint, Requests, load_endpoint
 
     columns = options.columns(text_column, text_pair_column, None)

@@ -8,7 +8,9 @@ import psutil
 import pytest
 
 from loadtest.campaign import REQUESTS_FILE, run_campaign
+from loadtest.generator.events import CampaignEvent, LevelTicked
 from loadtest.plan.arrivals import Arrivals
+from loadtest.results.errors import LoadTestError
 from loadtest.results.request_log import read_rows
 from tests.loadtest.mock_server import MockEndpoint, served
 from tests.loadtest.test_locustfile import free_port
@@ -35,4 +37,21 @@ def test_two_workers_share_the_users_and_their_rows_come_together(tmp_path: Path
     # Each place among the users is taken once, whichever worker has it: the last bodies are ten in its order.
     orders = {tuple(order[turn:] + order[:turn]) for order in planned for turn in range(10)}
     assert all(tuple(bodies[-10:]) in orders for bodies in sent.values())
+    assert not [child for child in psutil.Process().children() if "locust" in " ".join(child.cmdline())]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_worker_that_dies_ends_the_campaign_with_a_reason(tmp_path: Path) -> None:
+    def kill_a_worker(event: CampaignEvent) -> None:
+        if isinstance(event, LevelTicked):
+            workers = [child for child in psutil.Process().children() if "--worker" in child.cmdline()]
+            if len(workers) == 2:
+                workers[0].kill()
+                workers[0].wait(10)
+
+    with served(MockEndpoint(service_s=0.02)) as url:
+        campaign = replace(settings(url, tmp_path), levels=(2,), exact_levels=True, workers=2, timeout_s=1.0)
+        with pytest.raises(LoadTestError, match="1 of 2 workers do not answer"):
+            run_campaign(replace(campaign, master_port=free_port()), tmp_path / "out", kill_a_worker)
     assert not [child for child in psutil.Process().children() if "locust" in " ".join(child.cmdline())]

@@ -159,7 +159,9 @@ def test_targets_are_read_into_rows(served: Served) -> None:
 
 def test_a_comparison_reports_the_quality_under_its_metric(served: Served, tmp_path: Path) -> None:
     candidate = parse_candidate(f"{served.manifest.variant}@{ENGINE}", served.folder.parent)
-    asked = Comparison([candidate], str(served.data), tmp_path, Load((1, 2), 0.01, 1.0, 1.5))
+    asked = Comparison(
+        [candidate], str(served.data), tmp_path, Load((1, 2), 0.01, 1.0, 1.5, exact_levels=True), is_quick=True
+    )
     (reported,) = compare(asked).candidates
     assert reported.quality is not None
     assert (reported.quality.metric, reported.quality.n) == (served.task.metric, len(served.case.targets))

@@ -11,7 +11,7 @@ import pytest
 from loadtest.plan.settings import Campaign
 from loadtest.results.levels import Window
 from loadtest.results.records import RequestRow
-from loadtest.statistics.steadiness import Dwell, begin, response_change, watched
+from loadtest.statistics.steadiness import Dwell, begin, response_change, watched, why_unsteady_at_rate
 from tests.loadtest.examples import row
 from tests.loadtest.simulation import Queue, attempts
 
@@ -139,3 +139,34 @@ def test_what_requests_find_waiting_is_no_change_of_the_server() -> None:
     assert change is not None
     assert alone is not None
     assert change.error < alone.error / 3
+
+
+def open_loop(rate: int, service_s: float, seconds: float, seed: int) -> Rows:
+    """Poisson arrivals at a queue with one server and no gate."""
+    random = np.random.default_rng(seed)
+    due_s = np.cumsum(random.exponential(1 / rate, int(rate * seconds)))
+    rows, free_s = [], 0.0
+    for due, service in zip(due_s.tolist(), random.gamma(25, service_s / 25, len(due_s)).tolist(), strict=True):
+        free_s = max(free_s, due) + service
+        rows.append(row(free_s, 1e3 * (free_s - due)))
+    return rows
+
+
+@pytest.mark.parametrize("rate", [40, 130, 400])
+def test_at_a_rate_requests_that_pile_up_are_seen_and_a_server_that_keeps_up_passes(rate: int) -> None:
+    window = Window(SETTLE_S, SETTLE_S + 10)
+
+    def passed(load: float) -> int:
+        found = [open_loop(rate, load / rate, 13, seed) for seed in range(SEEDS)]
+        return sum(not why_unsteady_at_rate(rows, window) for rows in found)
+
+    assert passed(0.5) >= SEEDS - 2
+    assert passed(1.3) == 0
+
+
+def test_at_a_rate_a_time_out_is_under_way_when_the_window_ends() -> None:
+    window = Window(SETTLE_S, SETTLE_S + 10)
+    rows = [row(place / 50 + 0.01) for place in range(600)]
+    silent = [row(place / 50 + 10, 10_000.0, "timeout") for place in range(0, 600, 3)]
+    assert not why_unsteady_at_rate(rows, window)
+    assert "requests piled up" in why_unsteady_at_rate(sorted(rows + silent, key=lambda one: one.t_done_s), window)
