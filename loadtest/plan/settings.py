@@ -20,8 +20,8 @@ class Campaign:
     retry loop.
 
     `bodies` is a JSON Lines file; each line is sent unchanged, in a seeded order that all candidates share.
-    A level ends when it is steady (see `steadiness.is_steady`) or after `max_dwell_s`. Raises LoadTestError on settings
-    that cannot be run.
+    A level ends when it is steady (see `loadtest.statistics.steadiness`) or after `max_dwell_s`. Raises LoadTestError
+    on settings that cannot be run.
     """
 
     url: str

@@ -103,15 +103,10 @@ def _seems_to_change(campaign: Campaign, rows: Sequence[RequestRow], window: Win
 
 def _judged(campaign: Campaign, rows: Sequence[RequestRow], dwell: Dwell, now_s: float) -> Dwell:
     window = Window(dwell.start_s, now_s)
-    inside = _inside(rows, window)
-    if dwell.is_over and len(inside) < campaign.min_attempts:
-        seconds = campaign.max_dwell_s
-        return replace(dwell, unsteady=dwell.unsteady or f"it had only {len(inside)} requests in {seconds:g} s.")
     known = KNOWN_AT_END if dwell.is_over else KNOWN
     change = response_change(rows, window)
     if change is None or change.error > known:
-        unsure = "its response time scattered too much to say whether it was steady."
-        return replace(dwell, unsteady=dwell.unsteady or unsure) if dwell.is_over else dwell
+        return replace(dwell, unsteady=dwell.unsteady or _unsure(campaign, rows, window)) if dwell.is_over else dwell
     reason = why_unsteady(rows, window, change, LATER_TOLERANCE if dwell.windows_before else TOLERANCE)
     if not reason:
         return replace(dwell, unsteady="", is_over=True)
@@ -120,6 +115,14 @@ def _judged(campaign: Campaign, rows: Sequence[RequestRow], dwell: Dwell, now_s:
     if dwell.is_over or windows == MOST_WINDOWS or not has_time:
         return replace(dwell, unsteady=reason, is_over=True)
     return replace(dwell, unsteady=reason, windows_before=windows, start_s=now_s)
+
+
+def _unsure(campaign: Campaign, rows: Sequence[RequestRow], window: Window) -> str:
+    """Why it cannot be said, though its time is up. Few requests are enough where they are alike."""
+    count = len(_inside(rows, window))
+    if count < campaign.min_attempts:
+        return f"it had only {count} requests in {window.duration_s:g} s."
+    return "its response time scattered too much to say whether it was steady."
 
 
 def why_unsteady(rows: Sequence[RequestRow], window: Window, response: Change | None, tolerance: float) -> str:
