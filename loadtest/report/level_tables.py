@@ -150,5 +150,5 @@ def runs_table(report: Report) -> Table:
         )
         for name, run in sorted(named_runs(report), key=lambda pair: (pair[1].block, pair[1].place))
     ]
-    header = ("candidate", "block", "place", "started", "threshold (95%)", "processor time per 1000 answers, s")
+    header = ("candidate", "block", "place", "started", "threshold (95%)", "CPU of 1000 answers, s")
     return without_empty_columns(Table((*header, "steal", "failure"), tuple(rows)), MISSING)
