@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 from scipy.special import logit
 from scipy.stats import f as fisher_f
 
@@ -25,6 +26,9 @@ USUAL_DISPERSION, USUAL_WEIGHT = 6.0, 8
 
 # The curve is fitted to levels up to so many times the crossing, and down to the same part of it: farther off it bends.
 NEARNESS = 1.3
+
+# Where more than that is bad, the curve has bent, as no more than all can be bad.
+LARGEST_SHARE = 0.2
 
 # The slopes of the log-odds over the logarithm of the load that are tried: from hardly rising to a cliff.
 _SLOPES = np.geomspace(3, 200, 50)
@@ -60,7 +64,7 @@ def crossing_of(visits: Sequence[Visit], share: float) -> Crossing:
     levels = _pooled(visits)
     dispersion, freedom = dispersion_of(levels)
     places = np.geomspace(levels[0].at / _MARGIN, levels[-1].at * _MARGIN, _PLACES)
-    used = levels
+    used = _near(levels, _begin(levels, share))
     for _ in range(_PASSES):
         profile = _profile(used, places, share)
         best = float(places[profile.argmax()])
@@ -101,16 +105,44 @@ def _counts(level: Visit) -> tuple[Floats, Floats]:
     return attempts, unserved
 
 
+def _totals(levels: Sequence[Visit]) -> tuple[Floats, Floats]:
+    """Of each level its attempts and the bad ones."""
+    attempts, bad = np.array([[counts.sum() for counts in _counts(level)] for level in levels]).T
+    return attempts, bad
+
+
+def _begin(levels: Sequence[Visit], share: float) -> float:
+    """Between the two levels where the share crosses, were it only known that it never falls (isotonic regression).
+
+    Levels far beyond the crossing would bend a curve that is fitted to all.
+    """
+    attempts, bad = _totals(levels)
+    rising = isotonic_regression(bad / attempts, weights=attempts).x
+    below = [level.at for level, one in zip(levels, rising, strict=True) if one <= share]
+    above = [level.at for level, one in zip(levels, rising, strict=True) if one > share]
+    ends = (below[-1:] or above[:1])[0], (above[:1] or below[-1:])[0]
+    return float((ends[0] * ends[1]) ** 0.5)
+
+
 def _near(levels: Sequence[Visit], at: float) -> list[Visit]:
     """Those around a load, and in any case the next below and the next above."""
     ends = around((one.at for one in levels), at)
-    return [one for one in levels if at / NEARNESS <= one.at <= at * NEARNESS or one.at in ends]
+    return [
+        one
+        for one in levels
+        if one.at in ends or (at / NEARNESS <= one.at <= at * NEARNESS and _share(one) <= LARGEST_SHARE)
+    ]
+
+
+def _share(level: Visit) -> float:
+    attempts, bad = _counts(level)
+    return float(bad.sum() / attempts.sum())
 
 
 def _profile(levels: Sequence[Visit], places: Floats, share: float) -> Floats:
     """The binomial log-likelihood of a crossing at each of `places`, with the slope that suits it best."""
     loads = np.array([level.at for level in levels], dtype=float)
-    attempts, bad = np.array([[counts.sum() for counts in _counts(level)] for level in levels]).T
+    attempts, bad = _totals(levels)
     distances = np.log(loads) - np.log(places)[:, None]
     odds = logit(share) + _SLOPES[:, None] * distances[:, None, :]
     likelihood = (bad * odds - attempts * np.logaddexp(0, odds)).sum(axis=2)

@@ -42,3 +42,10 @@ def test_levels_far_from_it_do_not_bend_the_curve() -> None:
     # Ever more users add ever less to the share that is rejected, as it cannot exceed one.
     far = [even(80, 1000, 480), even(160, 1000, 740)]
     assert crossing_of([*near, *far], 0.01).at == pytest.approx(crossing_of(near, 0.01).at, rel=0.005)
+
+
+@pytest.mark.parametrize("shares", [{8: 0.0, 16: 0.3, 32: 0.5}, {4: 0.0, 8: 0.0, 16: 0.3, 32: 0.5, 64: 0.7}])
+def test_levels_far_beyond_do_not_draw_it_below_a_level_that_serves_everything(shares: dict[int, float]) -> None:
+    visits = [Visit(at, (Slice(100, round(100 * share)),) * 6) for at, share in shares.items()]
+    crossing = crossing_of(visits, 0.01)
+    assert 8 <= crossing.at <= 16
