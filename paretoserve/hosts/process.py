@@ -51,14 +51,9 @@ def served_by_process(
     """As `running_server`, for those who also watch the process."""
     log_file.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "paretoserve", "serve", *variants, "--port", "0", *options]
-    with log_file.open("wb") as log:
+    with log_file.open("wb") as log, on_cores(cores):
         process = subprocess.Popen(  # noqa: S603  our own interpreter, no shell
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=environment,
-            preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=environment
         )
     output = _Output(process)
     try:
@@ -67,6 +62,21 @@ def served_by_process(
     finally:
         _stop(process)
         output.close()
+
+
+@contextmanager
+def on_cores(cores: Sequence[int] | None) -> Iterator[None]:
+    """This thread runs on these cores meanwhile, and so do processes that it starts, for good.
+
+    A function to be called in the new process before its program (`preexec_fn`) would do, too. But then Python calls
+    what was registered for forks, and a Ctrl-C that is noticed in there is printed and forgotten.
+    """
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores or before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 class _Output:

@@ -30,8 +30,11 @@ class RunningClient:
             cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
         )
+        if cores:
+            # Not in the new process before its program (`preexec_fn`), where a Ctrl-C of ours would be forgotten. It
+            # has no other thread yet, and waits for its plan.
+            os.sched_setaffinity(self._process.pid, cores)
         assert self._process.stdin is not None, "this is a bug: the client's input is a pipe"
         with self._process.stdin as pipe:
             pipe.write(msgspec.json.encode(plan))

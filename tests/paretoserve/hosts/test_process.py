@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from model_store.errors import ParetoServeError
 from paretoserve.hosts.endpoint import describe_variants, is_ready
-from paretoserve.hosts.process import running_server
+from paretoserve.hosts.process import running_server, served_by_process
 from tests.handlers.variants import write_code
 
 
@@ -51,6 +52,25 @@ def test_options_reach_the_server(tiny_store: Path, tmp_path: Path) -> None:
     with running_server([variant], tmp_path / "server.log", ["--queue-deadline", "0.75"]) as url:
         (described,) = describe_variants(url)
     assert described["queue_deadline_s"] == 0.75
+
+
+def test_a_server_runs_on_its_cores_and_who_started_it_on_all_of_its_own(tiny_store: Path, tmp_path: Path) -> None:
+    variant, before = f"{tiny_store / 'tiny' / 'dense'}@onnxruntime", os.sched_getaffinity(0)
+    last = max(before)
+    with served_by_process([variant], tmp_path / "server.log", cores=[last]) as server:
+        (worker,) = psutil.Process(server.pid).children()
+        assert {*psutil.Process(server.pid).cpu_affinity(), *worker.cpu_affinity()} == {last}
+        assert os.sched_getaffinity(0) == before
+
+
+def test_nothing_of_ours_runs_while_a_server_is_started_so_that_no_ctrl_c_is_lost(
+    tiny_store: Path, tmp_path: Path
+) -> None:
+    forks: list[int] = []
+    os.register_at_fork(after_in_parent=lambda: forks.append(1))
+    variant = f"{tiny_store / 'tiny' / 'dense'}@onnxruntime"
+    with served_by_process([variant], tmp_path / "server.log", cores=[max(os.sched_getaffinity(0))]):
+        assert not forks
 
 
 CHATTY = """
