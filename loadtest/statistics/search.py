@@ -16,7 +16,7 @@ ADJACENT = 1.1
 LEAST_VISITS = 2
 
 # Of the users that keep the queue full to its deadline, where a search begins.
-_GUESSES = (0.7, 1.0, 2.0, 4.0)
+_GUESSES = (0.45, 0.7, 1, 2, 4)
 
 # Of the way from the highest good level to the lowest bad one, on a logarithmic scale: how near to either the next is.
 _NEAREST = 0.25
@@ -66,8 +66,8 @@ def first_levels(
     request may wait before it is rejected; None where that is not known.
 
     By Little's law N = X (R + Z), the queue is full to the deadline with N = X (deadline + service + think time) users,
-    at the highest throughput X. Requests scatter, so some are rejected from about 0.7 to 0.95 times as many; the level
-    below and that one are likely to lie around the threshold, and the further ones are only visited if they do not.
+    at the highest throughput X. Requests scatter, and calls are fuller where nobody thinks, so some are rejected from
+    about half to 0.9 times as many on. The further levels are only visited if the threshold does not lie between those.
     """
     most = saturation_per_s * ((queue_deadline_s or 0.0) + service_s + think_time_s)
     return tuple(sorted({1, *(max(1, round(part * most)) for part in _GUESSES)}))

@@ -95,7 +95,9 @@ def _load(server: Served, task: Task, comparison: Comparison, bodies: Path, meas
         campaign = replace(campaign, levels=task.start)
     elif campaign.levels == "auto":
         watch.do("probing")
-        campaign = probed(campaign, comparison.queue_deadline_s, load.probe_s, task.folder / "probe")
+        # A level of one user says nothing of the threshold.
+        least = 2 if comparison.is_quick else 1
+        campaign = probed(campaign, comparison.queue_deadline_s, load.probe_s, task.folder / "probe", least)
     on_event = _listener(server, measured, watch)
     generator.run_campaign(campaign, task.folder, on_event)
     _at_common_rate(server, campaign, task, load.rate_s, measured, watch)

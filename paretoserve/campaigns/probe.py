@@ -71,8 +71,10 @@ def limit_per_s(
     return generator.saturation(campaign, users, seconds, out_dir), service_s
 
 
-def probed(campaign: Campaign, queue_deadline_s: float | None, seconds: float, out_dir: Path) -> Campaign:
-    """The campaign with levels to begin at, by what the server can do."""
+def probed(
+    campaign: Campaign, queue_deadline_s: float | None, seconds: float, out_dir: Path, least_users: int = 1
+) -> Campaign:
+    """The campaign with levels to begin at, by what the server can do; of `least_users` or more, if there are any."""
     saturation_per_s, service_s = limit_per_s(campaign, queue_deadline_s, seconds, out_dir)
     levels = first_levels(saturation_per_s, service_s, queue_deadline_s, campaign.think_time_s)
-    return replace(campaign, levels=levels)
+    return replace(campaign, levels=tuple(users for users in levels if users >= least_users) or levels)

@@ -210,15 +210,15 @@ def test_failures_count_for_the_threshold_though_the_level_is_doubted() -> None:
 
 @pytest.mark.parametrize("service_s", TRUTH)
 def test_first_levels_are_one_user_and_those_around_the_threshold(service_s: float) -> None:
-    one, low, high, *beyond = first_levels(1 / service_s, service_s, queue_deadline_s=0.1, think_time_s=0.1)
+    one, lowest, low, high, *beyond = first_levels(1 / service_s, service_s, queue_deadline_s=0.1, think_time_s=0.1)
     assert one == 1
-    assert low <= TRUTH[service_s] <= high
+    assert lowest < low <= TRUTH[service_s] <= high
     assert high / low < 1.6
     assert beyond == sorted(beyond)
 
 
 def test_first_levels_without_a_deadline_begin_where_a_server_is_first_busy_all_the_time() -> None:
-    assert first_levels(100.0, 0.01, queue_deadline_s=None, think_time_s=0.99) == (1, 70, 100, 200, 400)
+    assert first_levels(100.0, 0.01, queue_deadline_s=None, think_time_s=0.99) == (1, 45, 70, 100, 200, 400)
     assert first_levels(1.0, 1.0, queue_deadline_s=None, think_time_s=0.0) == (1, 2, 4)
 
 
