@@ -63,8 +63,9 @@ def test_a_stall_shows_in_the_open_loop_and_not_in_the_closed_one(tmp_path: Path
     with served(stalled) as url:
         campaign = replace(settings(url, tmp_path), levels=(4,), exact_levels=True, max_dwell_s=5.0, min_attempts=600)
         (closed,) = run_campaign(campaign, tmp_path / "closed", lambda event: None)
-    assert closed.p99_ms is not None
-    assert closed.p99_ms / 1e3 < 0.5 * STALL_S
+    # Each of the four users waits once, however long it takes; how many requests they send meanwhile differs.
+    assert closed.p95_ms is not None
+    assert closed.p95_ms / 1e3 < 0.5 * STALL_S
 
 
 def test_fast_rejections_leave_the_median_of_the_answers_as_it_is(tmp_path: Path) -> None:
