@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -27,6 +28,8 @@ REQUESTS_FILE = "requests.csv.gz"
 _SETTINGS_FILE = "campaign.json"
 _LOG_FILE = "generator.log"
 _LOG_TAIL_CHARS = 2000
+# As the end of a traceback has it.
+_REASON = re.compile(rf"{LoadTestError.__name__}: (.+)")
 _TERMINATION_S = 5.0
 # Longer than a request may take, so that those in flight are answered before their users stop.
 _STOP_MARGIN_S = 1
@@ -146,10 +149,16 @@ def _events(command: Sequence[str], out_dir: Path) -> Generator[CampaignEvent]:
             yield from map(decode_event, lines)
             code = process.wait()
     if code != 0:
-        tail = log_path.read_text(errors="replace")[-_LOG_TAIL_CHARS:].strip()
-        raise LoadTestError(
-            f"The load generator ended with exit code {code}; its last words in {log_path} were:\n{tail}"
-        )
+        raise LoadTestError(_why_it_ended(code, log_path))
+
+
+def _why_it_ended(code: int, log_path: Path) -> str:
+    """The generator's own reason, if it gave one; after that come tables of Locust's, so it need not be near the end."""
+    log = log_path.read_text(errors="replace")
+    if reasons := _REASON.findall(log):
+        return str(reasons[-1])
+    tail = log[-_LOG_TAIL_CHARS:].strip()
+    return f"The load generator ended with exit code {code}; its last words in {log_path} were:\n{tail}"
 
 
 @contextmanager
