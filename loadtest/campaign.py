@@ -153,7 +153,7 @@ def _events(command: Sequence[str], out_dir: Path) -> Generator[CampaignEvent]:
 
 
 def _why_it_ended(code: int, log_path: Path) -> str:
-    """The generator's own reason, if it gave one; after that come tables of Locust's, so it need not be near the end."""
+    """The reason that the generator gave, if any; tables of Locust's follow it, so it need not be near the end."""
     log = log_path.read_text(errors="replace")
     if reasons := _REASON.findall(log):
         return str(reasons[-1])
