@@ -66,8 +66,8 @@ def first_levels(
     request may wait before it is rejected; None where that is not known.
 
     By Little's law N = X (R + Z), the queue is full to the deadline with N = X (deadline + service + think time) users,
-    at the highest throughput X. Requests scatter, and calls are fuller where nobody thinks, so some are rejected from
-    about half to 0.9 times as many on. The further levels are only visited if the threshold does not lie between those.
+    at the highest throughput X. Requests scatter, and what was measured of X does, so some are rejected from about half
+    as many to that many on. The further levels are only visited if the threshold does not lie between those.
     """
     most = saturation_per_s * ((queue_deadline_s or 0.0) + service_s + think_time_s)
     return tuple(sorted({1, *(max(1, round(part * most)) for part in _GUESSES)}))

@@ -52,6 +52,8 @@ class Course:
         """A result of an earlier command, if all that it depends on is the same; says so if not."""
         kept = kept_in(file, kind)
         if kept is None:
+            if file.exists():
+                self.watch.say(f"{what} is measured again: {file.name} was not written by this version, or is damaged.")
             return None
         if changed := what_changed(kept.fingerprint, fingerprint):
             self.watch.say(f"{what} is measured again: not the same any more are {', '.join(changed)}.")
