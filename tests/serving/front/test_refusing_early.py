@@ -83,9 +83,11 @@ def test_chunks_are_refused_when_they_outgrow_what_is_left(server: Front) -> Non
 def test_what_waits_for_its_answer_is_held_until_it_has_it(server: Front, model: GatedModel) -> None:
     padding = b" " * (BODY_LIMIT - 100)
     with many_connected(server.address, 4) as clients:
-        for number, one in enumerate(clients):
-            one.send(post(b'{"inputs": "%s"%s}' % (str(number).encode() if number else b"wait", padding)))
-        with model.held():
+        first, *others = clients
+        first.send(post(b'{"inputs": "wait"%s}' % padding))
+        with model.held():  # the model has the first of them: none can be answered before the others are there
+            for one in others:
+                one.send(post(b'{"inputs": "one"%s}' % padding))
             until(lambda: server.metric("in_flight_requests") == 4)
             with connected(server.address) as late:
                 late.send(post(b"", length=BODY_LIMIT))
