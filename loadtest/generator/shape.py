@@ -41,15 +41,18 @@ class Staircase(LoadTestShape):
         self._seen: dict[int, list[VisitRows]] = {}
         self._done: dict[int, LevelResult] = {}
         self._users: int | None = None
+        self._begun_s = 0.0
 
     def tick(self) -> tuple[int, float] | None:
         """Measure the current level, then name the next one with the users to start per second."""
         campaign = self._campaign
         if self._users is None:
             self._crowd.prepare()
+            self._begun_s = self._recorder.clock_s()
         else:
             self._done[self._users] = self._measure(self._users)
-        previous, self._users = self._users or 0, next_level(campaign, list(self._done.values()))
+        searched_s = self._recorder.clock_s() - self._begun_s
+        previous, self._users = self._users or 0, next_level(campaign, list(self._done.values()), searched_s)
         if self._users is None:
             return None
         planned = len(campaign.levels) if campaign.exact_levels and campaign.levels != "auto" else None

@@ -39,6 +39,8 @@ class Campaign:
     """The search ends when half of the threshold's interval is no more than this part of it."""
     max_visits: int = 20
     """The search ends after so many visits to levels, whatever is known by then."""
+    max_search_s: float | None = None
+    """No visit of a search begins later than so many seconds after its first."""
     think_time_s: float = 0.1
     """Mean pause of a user between an answer and the next request."""
     timeout_s: float = 10.0
@@ -82,6 +84,8 @@ class Campaign:
             raise LoadTestError("Levels are numbers of users, each once, such as 1,2,4,8, or the word auto.")
         if not 0 < self.precision < 1 or self.max_visits < 1:
             raise LoadTestError("Give a precision between 0 and 1, and at least one visit.")
+        if self.max_search_s is not None and self.max_search_s <= 0:
+            raise LoadTestError("Give a positive max_search_s, or none.")
         if not 1 <= self.first_users <= self.max_users:
             raise LoadTestError("Give numbers of users with 1 <= first_users <= max_users.")
         if self.think_time_s < 0 or self.timeout_s <= 0 or self.ramp_s <= 0 or self.settle_s < 0:

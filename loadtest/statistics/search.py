@@ -37,16 +37,19 @@ class Search:
     max_visits: int
 
 
-def next_level(campaign: Campaign, done: Sequence[LevelResult]) -> int | None:
+def next_level(campaign: Campaign, done: Sequence[LevelResult], searched_s: float = 0.0) -> int | None:
     """Users of the next visit, or None when the campaign is over. `done` are the levels so far, by their first visit.
 
     Exact levels are visited in their order until one leaves more than `stop_share` of its attempts unserved. Others
-    are where a search begins, and their highest is where it ends; `auto` begins at `first_users`.
+    are where a search begins, and their highest is where it ends; `auto` begins at `first_users`. The search has gone
+    on for `searched_s`.
     """
     if campaign.exact_levels and campaign.levels != "auto":
         if done and done[-1].unserved_share > campaign.stop_share:
             return None
         return campaign.levels[len(done)] if len(done) < len(campaign.levels) else None
+    if campaign.max_search_s is not None and searched_s > campaign.max_search_s:
+        return None
     search = Search(
         start=(campaign.first_users,) if campaign.levels == "auto" else campaign.levels,
         share=campaign.reject_threshold,

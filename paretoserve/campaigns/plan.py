@@ -1,5 +1,6 @@
 """Which candidate runs when, where its search begins, and how long all of it takes. Nothing here runs anything."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -47,7 +48,8 @@ def run_seconds(load: Load, block: int, rows: int) -> float:
     """What a run takes, most often; the first one of a candidate also asks `rows` of the data."""
     visits = _visits(load.levels, load.exact_levels, load.max_visits if block == 0 else load.later_visits)
     first_s = rows * ROW_S if block == 0 else 0.0
-    loaded_s = load.probe_s + visits * load.visit_s + load.rate_s * (1 if load.slo is None else 1 + load.later_visits)
+    search_s = min(visits * load.visit_s, (load.max_search_s or math.inf) + load.visit_s)
+    loaded_s = load.probe_s + search_s + load.rate_s * (1 if load.slo is None else 1 + load.later_visits)
     return SERVER_START_S + GENERATORS_START_S + first_s + loaded_s
 
 

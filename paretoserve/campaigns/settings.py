@@ -35,6 +35,8 @@ class Load:
     """Visit these levels and no others, instead of searching for the threshold from them on."""
     max_visits: int = 8
     """The search ends after so many visits to levels."""
+    max_search_s: float | None = None
+    """No visit begins later than so many seconds after the search has."""
     later_visits: int = 5
     """The same in later blocks, which begin around what the earlier ones found."""
     rate_s: float = 10.0
@@ -49,6 +51,7 @@ class Load:
             "levels",
             "exact_levels",
             "max_visits",
+            "max_search_s",
             "think_time_s",
             "min_dwell_s",
             "max_dwell_s",
@@ -74,6 +77,7 @@ def quick(load: Load) -> Load:
         ramp_s=0.5,
         settle_s=0.5,
         max_visits=min(load.max_visits, 6),
+        max_search_s=18.0,
         rate_s=5.0,
         probe_s=1.5,
     )

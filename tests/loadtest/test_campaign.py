@@ -159,6 +159,11 @@ def healthy(tmp_path: Path) -> Iterator[Campaign]:
         yield _brief(url, tmp_path)
 
 
+def test_a_search_whose_time_is_over_begins_no_further_visit(healthy: Campaign, tmp_path: Path) -> None:
+    campaign = replace(healthy, levels=(1, 2), exact_levels=False, max_search_s=0.1)
+    assert [level.users for level in run_campaign(campaign, tmp_path, lambda event: None)] == [1]
+
+
 def test_every_kind_of_answer_gets_its_outcome(tmp_path: Path) -> None:
     kinds: tuple[Answer, ...] = ("ok", "broken", "busy", "ok", "silent")
     endpoint = MockEndpoint(service_s=0.0, script=lambda number: kinds[number % len(kinds)])

@@ -110,6 +110,12 @@ def test_saturation_is_what_users_without_think_time_get(tmp_path: Path) -> None
     assert all(row.at == 4 for row in read_rows(tmp_path / "out" / REQUESTS_FILE))
 
 
+def test_a_search_whose_time_is_over_begins_no_further_visit(tmp_path: Path) -> None:
+    with served(MockEndpoint(service_s=0.005)) as url:
+        campaign = replace(settings(url, tmp_path), min_dwell_s=0.5, max_visits=6, max_search_s=0.1)
+        assert len(search_rate(campaign, Slo(80, 100.0), 20.0, tmp_path / "out")) == 1
+
+
 def test_the_search_brackets_the_highest_rate_within_the_objective(tmp_path: Path) -> None:
     # Three at a time for 50 ms each: from 60/s on there are rejections for sure, and Poisson's bursts come sooner.
     with served(MockEndpoint(service_s=0.05, capacity=3)) as url:

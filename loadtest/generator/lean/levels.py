@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import gc
+import math
 import os
 import time
 from contextlib import suppress
@@ -118,7 +119,8 @@ async def _watch(health: Health) -> None:
 
 
 async def _search(rates: Rates, start_per_s: float, seconds: float) -> None:
-    while (rate := next_rate(rates.campaign, start_per_s, list(rates.done.values()))) is not None:
+    until_s = time.perf_counter() + (rates.campaign.max_search_s or math.inf)
+    while time.perf_counter() < until_s and (rate := next_rate(rates.campaign, start_per_s, list(rates.done.values()))):
         await rates.visit(rate, seconds)
 
 

@@ -164,6 +164,13 @@ def test_exact_levels_end_once_more_than_half_is_rejected() -> None:
     assert [one.users for one in done] == [1, 4, 8, 16]
 
 
+def test_a_search_ends_when_its_time_is_over_and_exact_levels_do_not() -> None:
+    campaign = replace(CAMPAIGN, levels=(4, 8), max_search_s=20.0)
+    assert next_level(campaign, [level(4)], 19.9) == 8
+    assert next_level(campaign, [level(4)], 20.1) is None
+    assert next_level(replace(campaign, exact_levels=True), [level(4)], 20.1) == 8
+
+
 def test_levels_that_are_given_are_refined_unless_they_are_to_be_exact() -> None:
     first, second, third, *_ = visited((8, 32), 20, exact=False)
     assert (first, second, 8 < third < 32) == (8, 32, True)
