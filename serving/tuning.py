@@ -69,6 +69,8 @@ LAST_WORDS_S = 0.2
 SWEEP_S = 1.0
 # How often a process gives back the memory that its C library keeps for later.
 TRIM_S = 30.0
+# From how many bytes on a block of memory is mapped for itself, and so given back when it is freed.
+LARGE_BLOCK_BYTES = 128 * 1024
 # Seconds before a worker is started again, the first time and at the most; doubled each time.
 FIRST_BACK_OFF_S, LAST_BACK_OFF_S = 0.1, 30.0
 # Seconds of being ready after which a worker that ends is started again as if it were the first time.

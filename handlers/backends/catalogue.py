@@ -22,6 +22,7 @@ class Backend:
     `environment` names the environment and the image that hold its engine; None is our own interpreter.
     `in_place` are the kinds of files that its engine must find where they lie: it reads them once more later, or
     refuses weights behind a link.
+    `has_own_memory`: its engine keeps the memory that calls need, and takes none of the C library for each.
     `rank` is its place where nobody named a backend and nothing was measured; without one it must be named.
     """
 
@@ -33,6 +34,7 @@ class Backend:
     device: Device = "cpu"
     server: str | None = None
     in_place: tuple[str, ...] = ()
+    has_own_memory: bool = False
 
     def artifact(self, held: Container[str]) -> str:
         """The name of the artifact that it runs, of those that a manifest holds; the best where none is held."""
@@ -45,8 +47,15 @@ _ALL = (
     Backend("torch-compiled", "handlers.backends.torch_compiled", ("torch",), "torch"),
     Backend("torch-cuda", "handlers.backends.torch", ("torch",), device="cuda"),
     Backend("torchscript", "handlers.backends.torchscript", environment="torch"),
-    Backend("onnxruntime", "handlers.backends.onnxruntime", environment="onnxruntime", rank=2),
-    Backend("openvino", "handlers.backends.openvino", environment="openvino", rank=1, in_place=(".onnx",)),
+    Backend("onnxruntime", "handlers.backends.onnxruntime", environment="onnxruntime", rank=2, has_own_memory=True),
+    Backend(
+        "openvino",
+        "handlers.backends.openvino",
+        environment="openvino",
+        rank=1,
+        in_place=(".onnx",),
+        has_own_memory=True,
+    ),
     Backend("deepsparse", "handlers.backends.deepsparse", environment="deepsparse", rank=4, in_place=(".onnx",)),
     Backend("transformers", "handlers.backends.transformers", ("torch", "transformers"), "transformers"),
     Backend(
@@ -61,6 +70,10 @@ BACKENDS = {backend.name: backend for backend in _ALL}
 def artifact_name(backend: str, held: Container[str]) -> str:
     """Under which of the names that a manifest holds a backend finds what it runs; its own where none is known."""
     return BACKENDS[backend].artifact(held) if backend in BACKENDS else backend
+
+
+def has_own_memory(backend: str) -> bool:
+    return backend in BACKENDS and BACKENDS[backend].has_own_memory
 
 
 def loads_in_place(backend: str, file: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from model_store.errors import ParetoServeError, UnknownVariant
-from serving.free_memory import give_back_now_and_then
+from serving.free_memory import give_back_now_and_then, map_large_blocks
 from serving.front.metrics import Metrics
 from serving.front.orphans import inherits_orphans, reap_orphans
 from serving.front.settings import VariantSpec
@@ -86,6 +86,7 @@ class Repository:
 
     def start(self) -> None:
         """Start all variants that were added."""
+        map_large_blocks()
         work = [give_back_now_and_then(), *([reap_orphans()] if inherits_orphans() else [])]
         self._housekeeping = [asyncio.create_task(one) for one in work]
         for variant in self:

@@ -20,10 +20,11 @@ import msgspec
 import psutil
 import uvloop
 
+from handlers.backends.catalogue import has_own_memory
 from handlers.user_code import UserCode
 from model_store.errors import ParetoServeError
 from serving.cpu_plan import StreamSplit
-from serving.free_memory import give_back_now_and_then
+from serving.free_memory import give_back_now_and_then, map_large_blocks
 from serving.logs import configure_logs, place_of
 from serving.processor_time import used_cpu_s
 from serving.wire.black_box import BlackBox
@@ -165,6 +166,8 @@ def main() -> None:
         if started is None:
             return
         loaded, ready = started
+        if has_own_memory(config.backend) and loaded.handler.batches:
+            map_large_blocks()
         # What is loaded stays; looking through it for garbage would only fill the caches with it.
         gc.collect()
         gc.freeze()

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from handlers.backends.catalogue import BACKENDS, has_own_memory
 from serving import free_memory, tuning
 
 # Blocks too small to be given back one by one, with a few kept between them.
@@ -48,3 +49,38 @@ def test_it_is_given_back_again_and_again(monkeypatch: pytest.MonkeyPatch) -> No
         working.cancel()
 
     asyncio.run(until_twice())
+
+
+# A large block that is freed makes glibc keep the next ones in the heap, where one that stays holds the rest back.
+FRAGMENTED = """
+import os
+
+import psutil
+from serving.free_memory import map_large_blocks
+
+if {mapped}:
+    map_large_blocks()
+first = b"x" * 30_000_000
+del first
+blocks = []
+for _ in range(100):
+    blocks.append(b"x" * 2_000_000)
+    blocks.append(os.urandom(4_000))
+del blocks[::2]
+print(psutil.Process().memory_info().rss)
+"""
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc alone can be told to")
+def test_large_blocks_are_given_back_when_they_are_freed() -> None:
+    def left(mapped: bool) -> int:
+        program = FRAGMENTED.format(mapped=mapped)
+        return int(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
+
+    assert left(mapped=True) < left(mapped=False) - 100_000_000
+
+
+def test_engines_that_take_memory_for_each_call_keep_it() -> None:
+    assert [name for name in BACKENDS if has_own_memory(name)] == ["onnxruntime", "openvino"]
+    assert not has_own_memory("python")
