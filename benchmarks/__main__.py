@@ -1,5 +1,6 @@
 """`python -m benchmarks COMMAND`: what the README claims, measured again."""
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -279,6 +280,8 @@ def report() -> None:
 
 def main() -> None:
     """Run a command; turn errors into one sentence and an exit code of 1."""
+    # So that servers which are measured end, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except (ParetoServeError, LoadTestError) as exc:

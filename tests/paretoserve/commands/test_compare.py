@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import psutil
 import pytest
 
 from loadtest.results.reading import read_report
+from tests.serving.front_server import until_gone
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -59,15 +61,18 @@ def course(tiny_store: Path, tiny_data: Path, tmp_path_factory: pytest.TempPathF
     return Course(tiny_store, tiny_data, out, stopped, report, run(tiny_store, tiny_data, out))
 
 
-def stopped_after_a_run(asked: list[str]) -> Done:
+def stopped_after_a_run(asked: list[str], by: signal.Signals = signal.SIGINT) -> Done:
+    """What it printed; all processes that it had started have ended."""
     pipe = subprocess.PIPE
     # Tests that run in the background are started with Ctrl-C ignored.
     restore = [sys.executable, "-c", _WITH_CTRL_C, *asked[3:]]
     with subprocess.Popen(restore, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stderr is not None
         said = _until_the_second_run(process.stderr)
-        process.send_signal(signal.SIGINT)
+        started = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(by)
         printed, rest = process.communicate(timeout=60)
+    until_gone(started)
     return Done(process.returncode, printed, said + rest)
 
 
@@ -94,6 +99,15 @@ def test_ctrl_c_leaves_a_report_of_the_runs_until_then(course: Course) -> None:
     runs = [len(one["runs"]) for one in json.loads(course.report_when_stopped)["candidates"]]
     assert sum(runs) == 1
     assert (course.out / "report.html").exists()
+
+
+def test_whoever_ends_a_comparison_ends_its_servers_and_has_the_report(
+    tiny_store: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    stopped = stopped_after_a_run(command(tiny_store, tiny_data, tmp_path), signal.SIGTERM)
+    assert stopped.code == 130
+    assert [len(one.runs) for one in read_report(tmp_path / "report.json").candidates] == [1]
+    assert (tmp_path / "report.html").exists()
 
 
 def test_the_same_command_goes_on_with_the_run_that_was_stopped(course: Course) -> None:
