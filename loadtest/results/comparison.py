@@ -72,7 +72,8 @@ class Run:
     rate_threshold: Threshold | None = None
     """In requests per second; None without an objective."""
     cpu_s_per_1000: float | None = None
-    """Processor time of the server's processes per thousand answers at the common rate."""
+    """Processor time of the server's processes per thousand answers at the common rate; None where it could not be
+    seen."""
     steal_share: float | None = None
     """Of the processor time of the machine: what its host gave to others meanwhile."""
     failure: str = ""

@@ -161,9 +161,15 @@ def test_an_error_becomes_its_first_words_and_the_last_of_its_log() -> None:
 def test_processor_time_is_per_thousand_answers_measured_or_not(tmp_path: Path) -> None:
     rows = [(True, row(1.0)), (False, row(2.0)), (True, row(3.0, outcome="rejected")), (True, row(4.0, outcome="ok"))]
     append_rows(tmp_path / REQUESTS_FILE, 0, 40.0, rows)
-    assert cpu_per_1000(1.5, tmp_path / REQUESTS_FILE) == pytest.approx(500.0)
+    assert cpu_per_1000(3.5, 5.0, tmp_path / REQUESTS_FILE) == pytest.approx(500.0)
+
+
+def test_processor_time_that_cannot_be_seen_is_not_known(tmp_path: Path) -> None:
+    append_rows(tmp_path / REQUESTS_FILE, 0, 40.0, [(True, row(1.0))])
+    assert cpu_per_1000(None, None, tmp_path / REQUESTS_FILE) is None
+    assert cpu_per_1000(3.5, None, tmp_path / REQUESTS_FILE) is None
 
 
 def test_no_answer_has_no_cost(tmp_path: Path) -> None:
     append_rows(tmp_path / REQUESTS_FILE, 0, 40.0, [(True, row(1.0, outcome="timeout"))])
-    assert cpu_per_1000(1.5, tmp_path / REQUESTS_FILE) is None
+    assert cpu_per_1000(3.5, 5.0, tmp_path / REQUESTS_FILE) is None
