@@ -108,6 +108,8 @@ def _measure(campaign: Campaign, load: Load, requests: Requests, out: Path, meas
     if campaign.levels == "auto":
         watch.do("probing")
         campaign = probed(campaign, None, load.probe_s, out / "probe")
+    if requests.expect_workers:
+        watch.do(f"waiting for {requests.expect_workers} workers to connect to port {campaign.master_port}")
     generator.run_campaign(campaign, out, _listener(measured, watch))
     if load.slo:
         watch.do(f"the highest rate within {load.slo}")
