@@ -1,8 +1,6 @@
 """Runs as they are: a real server of a tiny variant, real users, and both of them killed."""
 
-import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -120,8 +118,9 @@ def test_a_server_that_is_killed_leaves_the_levels_until_then(
 
     def kill(event: CampaignEvent) -> None:
         if isinstance(event, LevelDone):
-            os.kill(servers[0].pid, signal.SIGKILL)
-            psutil.Process(servers[0].pid).wait(10)
+            server = psutil.Process(servers[0].pid)
+            server.kill()
+            server.wait(10)
 
     measured = run(candidate, tiny_data, tmp_path, Witness(kill))
     assert measured.run.failure == "The server ended while it was loaded; see its log, server.log."
