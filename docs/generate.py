@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from docs.report_fields import objects
+from docs import report_fields
 from loadtest.report.summary import summary_table, verdict
 from loadtest.results.comparison import REPORT_FILE
 from loadtest.results.reading import read_report
@@ -159,11 +159,13 @@ def results_section(folder: Path = RESULTS) -> str:
 
 def report_section() -> str:
     """The objects of `report.json`, a table each."""
-    parts = [
-        f"### `{name}`\n\n{described}\n\n{table(('field', 'type', 'meaning'), rows)}"
-        for name, described, rows in objects()
-    ]
-    return "\n".join(parts)
+    return "\n".join(map(_report_object, report_fields.objects()))
+
+
+def _report_object(one: type) -> str:
+    rows = ((_code(name), *rest) for name, *rest in report_fields.fields_of(one))
+    fields_of_it = table(("field", "type", "unit", "meaning"), rows)
+    return f"### {one.__name__}\n\n{report_fields.described(one)}\n\n{fields_of_it}"
 
 
 def _first_line(kind: type[Exception]) -> str:

@@ -6,12 +6,14 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 
-from docs import generate
+from docs import generate, report_fields
 from docs.generate import DOCS, PAGES, SECTIONS, commands, in_step
 from handlers.backends.base import Placement
 from handlers.handler import load_handler
@@ -22,6 +24,7 @@ from model_store.rows import Data, Row, Split
 from paretoserve.builds.build import BuildRequest, build_variant
 from paretoserve.hosts.process import running_server
 from recipes.data.rows import Columns
+from tests.loadtest.examples import two_candidates
 from tests.shown import Exchange, ask, assert_answered, blocks, exchanges
 from tests.tiny import TEXTS, tiny_checkpoint
 
@@ -47,6 +50,38 @@ def test_every_generated_section_stands_on_a_page() -> None:
 
 def test_nothing_lacks_a_meaning() -> None:
     assert not [name for name, section in SECTIONS.items() if "|  |" in section()]
+
+
+def test_every_field_of_the_report_has_a_meaning() -> None:
+    every = [(one.__name__, field) for one in report_fields.objects() for field in report_fields.fields_of(one)]
+    lacking = [f"{name}.{field.name}" for name, field in every if field.meaning == report_fields.NONE]
+    assert not lacking, "give these a docstring"
+
+
+def test_a_field_without_a_docstring_would_be_noticed() -> None:
+    (field,) = report_fields.fields_of(Undescribed)
+    assert field == ("wait_ms", "list of numbers or null", "ms", report_fields.NONE)
+
+
+@dataclass
+class Undescribed:
+    wait_ms: tuple[float | None, ...]
+
+
+def test_all_that_a_report_has_in_its_file_is_described() -> None:
+    described = {field.name for one in report_fields.objects() for field in report_fields.fields_of(one)}
+    written = msgspec.json.decode(msgspec.json.encode(two_candidates()))
+    assert names_in(written) - described == set()
+    assert {"candidates", "p95_ms", "bracket", "interval"} <= names_in(written)
+
+
+def names_in(content: object, above: str = "") -> set[str]:
+    """The names of all fields; those of `conditions` and the like are free, and none of ours."""
+    if isinstance(content, list):
+        return {name for one in content for name in names_in(one, above)}
+    if not isinstance(content, dict) or above in ("conditions", "further", "phases_ms"):
+        return set()
+    return set(content) | {name for key, one in content.items() for name in names_in(one, key)}
 
 
 def test_a_page_out_of_step_is_told_and_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

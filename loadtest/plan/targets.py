@@ -65,7 +65,7 @@ def predictions_body(body: bytes, key: str = "inputs") -> bytes:
 def _inputs(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body, type=dict[str, Any])["inputs"]
-    except (msgspec.DecodeError, KeyError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as exc:
         raise LoadTestError('A request body is no {"inputs": …}; other bodies go to /invocations as they are.') from exc
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from loadtest.report.next_command import next_command
-from loadtest.report.wording import is_bracket, quality_change, ratio_text, threshold_text, times_text
+from loadtest.report.wording import is_bracket, number, quality_change, ratio_text, threshold_text, times_text
 from loadtest.results.comparison import CandidateReport, Report
+from loadtest.results.levels import LevelResult
 from loadtest.results.threshold import Threshold
 from loadtest.statistics.ratios import Ratio
 from loadtest.statistics.repeats import threshold_over
@@ -84,7 +85,10 @@ def mark_of(report: Report, candidate: CandidateReport, found: Verdict) -> str:
 
 
 def holds_text(candidate: CandidateReport) -> str:
-    """dense@torch throttles at 52 users (45..54)."""
+    """dense@torch throttles at 52 users (45..54); of one that had a rate and no users, how it answered at that."""
+    at_rate = [run.common_rate for run in candidate.runs if run.common_rate]
+    if at_rate and not candidate.levels:
+        return _at_rate_text(candidate.name, at_rate[-1])
     threshold = threshold_over(candidate.runs)
     low, high = threshold.bracket
     if threshold.at is not None and not is_bracket(threshold):
@@ -96,6 +100,13 @@ def holds_text(candidate: CandidateReport) -> str:
     if low is not None:
         return f"{candidate.name} held all of the {low:g} users it was given ({_sure(threshold)})"
     return f"the threshold of {candidate.name} is not known"
+
+
+def _at_rate_text(name: str, level: LevelResult) -> str:
+    tail = f", 95 % of them within {number(level.p95_ms)} ms" if level.p95_ms is not None else ""
+    doubts = f"; this is doubted, as {level.doubts[0].rstrip('.')}" if level.doubts else ""
+    answered = f"{number(level.ok_per_s)} requests per second{tail}"
+    return f"{name} answered {answered}, and left {level.unserved_share:.1%} unserved{doubts}"
 
 
 def _sure(threshold: Threshold) -> str:

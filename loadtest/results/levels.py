@@ -10,7 +10,9 @@ class Window(NamedTuple):
     """The measured part of a visit, in seconds since the campaign began."""
 
     t_start_s: float
+    """What is answered from then on is counted; of a rate, what is due from then on."""
     t_end_s: float
+    """What is answered, or due, from then on is not."""
 
     @property
     def duration_s(self) -> float:
@@ -47,31 +49,46 @@ class LevelResult:
     at: float
     """Users, or requests per second, as the level was asked for."""
     duration_s: float
+    """All windows together."""
     attempts: int
+    """Requests that were over within the windows; of a rate, those due within them."""
     ok: int
+    """Answered 2xx."""
     rejected: int
+    """Answered 429, or 503 with `Retry-After`."""
     failed: int
+    """Answered otherwise, or the connection broke."""
     timeout: int
+    """Given up, as no answer had come in time."""
     censored: int
     """Requests still in flight when a window closed."""
     late: int
     """Answered ok, but later than the objective allows; 0 where there is none."""
     offered_per_s: float
+    """Attempts per second."""
     ok_per_s: float
+    """Ok answers per second."""
     mean_ms: float | None
+    """Mean response time; None without an ok answer."""
     p50_ms: float | None
+    """Median response time; None without an ok answer."""
     p95_ms: float | None
+    """95th percentile of the response times; None with fewer than 72 ok answers."""
     p99_ms: float | None
+    """99th percentile of the response times; None with fewer than 368 ok answers."""
     think_ms: float | None
     """Mean of the pauses drawn; None in the open loop."""
     generator_cpu_share: float
+    """Processor time of the load generator per second, as a share of one core; the greatest of all visits."""
     send_lag_p99_ms: float
-    """How much later than due requests were sent."""
+    """How much later than due requests were sent; the 99th percentile."""
     loop_lag_p99_ms: float
+    """How much later than asked the generator's loop woke up; the 99th percentile, and the greatest of all visits."""
     little_error: float
     """|N - X (R + Z)| / N over all attempts (Little's law); 0 in the open loop, where it says nothing."""
     phases_ms: dict[str, float] = field(default_factory=dict)
-    """Mean time of an ok answer in each of `PHASES`; empty where the server does not state it."""
+    """Mean time of an ok answer by phase: transport, wire, tokenize, queue, batch, infer, encode, unattributed; empty
+    where the server does not state it."""
     slices: tuple[Slice, ...] = ()
     """Attempts and unserved, second by second."""
     late_slices: tuple[Slice, ...] = ()

@@ -26,7 +26,7 @@ def read_report(path: Path) -> Report:
                 f"'{path}' has schema {schema} and this version reads up to {SCHEMA}; update ParetoServe to read it."
             )
         return _from_schema_1(data) if schema == 1 else msgspec.json.decode(data, type=Report)
-    except (msgspec.DecodeError, KeyError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as error:
         raise LoadTestError(f"'{path}' is damaged ({error}); run the comparison again.") from error
 
 

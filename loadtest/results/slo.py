@@ -13,7 +13,9 @@ class Slo:
     """`percent` of the requests are answered ok within `limit_ms`; one that is not served is never in time."""
 
     percent: float
+    """Such as 95."""
     limit_ms: float
+    """From when a request is due to its answer."""
 
     @property
     def share(self) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Threshold:
     """The load from which more than a given share of requests is not served; of a rate within an SLO: served too late.
 
-    `at` are users, or requests per second.
+    All its numbers are users, or requests per second.
     """
 
     at: float | None

@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 
 class Slice(NamedTuple):
-    """A second of a level: how many requests were over, and how many of them were bad: not served, or too late."""
+    """A second of a level."""
 
     attempts: int
+    """Requests that were over; of a rate, those that were due."""
     bad: int
+    """Those of them that were not served; where it is about an objective, also those served too late."""
 
 
 @dataclass(frozen=True, slots=True)

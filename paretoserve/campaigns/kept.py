@@ -74,7 +74,7 @@ def kept_in(file: Path, kind: type[Found]) -> Kept[Found] | None:
     """What `keep` wrote; None where there is nothing, or nothing that this version reads."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=Kept[kind])  # type: ignore[valid-type]
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

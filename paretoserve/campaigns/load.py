@@ -64,8 +64,11 @@ def load_endpoint(endpoint: Endpoint, load: Load, requests: Requests, out: Path,
     """Run one campaign against an endpoint and write its report to `out`; Ctrl-C leaves that of the levels so far.
 
     Raises:
-        ParetoServeError, LoadTestError: the data cannot be read, or the endpoint does not answer.
+        ParetoServeError, LoadTestError: the data cannot be read, the endpoint does not answer, or the settings exclude
+            one another.
     """
+    if requests.rate_per_s is not None and (requests.workers or requests.expect_workers):
+        raise LoadTestError("A rate is sent by one process; leave out --workers and --expect-workers, or --rate.")
     texts = read_texts(requests.data, requests.columns)
     bodies = write_bodies([input_of(*text) for text in texts], 1, out / "bodies.jsonl")
     target = parse_target(endpoint.target)
@@ -105,6 +108,8 @@ def _measure(campaign: Campaign, load: Load, requests: Requests, out: Path, meas
     if campaign.levels == "auto":
         watch.do("probing")
         campaign = probed(campaign, None, load.probe_s, out / "probe")
+    if requests.expect_workers:
+        watch.do(f"waiting for {requests.expect_workers} workers to connect to port {campaign.master_port}")
     generator.run_campaign(campaign, out, _listener(measured, watch))
     if load.slo:
         watch.do(f"the highest rate within {load.slo}")

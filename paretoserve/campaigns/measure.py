@@ -128,16 +128,19 @@ def _at_common_rate(
     folder = task.folder / "common-rate"
     before_s = processor_seconds(server.pid)
     level = generator.run_at_rate(campaign, task.common_rate_per_s, seconds, folder, watch.see)
-    used_s = processor_seconds(server.pid) - before_s
-    measured.add(common_rate=level, cpu_s_per_1000=cpu_per_1000(used_s, folder / REQUESTS_FILE))
+    after_s = processor_seconds(server.pid)
+    measured.add(common_rate=level, cpu_s_per_1000=cpu_per_1000(before_s, after_s, folder / REQUESTS_FILE))
     if not server.is_alive():
         raise ParetoServeError("The server ended while it was loaded; see its log, server.log.")
 
 
-def cpu_per_1000(used_s: float, log: Path) -> float | None:
-    """Processor seconds per thousand answers, of all that the server answered meanwhile, measured or not."""
+def cpu_per_1000(before_s: float | None, after_s: float | None, log: Path) -> float | None:
+    """Processor seconds per thousand answers, of all that the server answered meanwhile, measured or not.
+
+    None where the server's processes cannot be seen, or where nothing was answered.
+    """
     answers = sum(row.request.outcome == "ok" for row in read_rows(log))
-    return 1000 * used_s / answers if answers else None
+    return None if before_s is None or after_s is None or not answers else 1000 * (after_s - before_s) / answers
 
 
 def threshold_of(levels: tuple[LevelResult, ...]) -> Threshold | None:

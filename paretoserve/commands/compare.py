@@ -78,6 +78,7 @@ def _comparison(
 
 def _run(comparison: "Comparison", gate: "Gate | None", plain: bool, dry_run: bool) -> None:
     from paretoserve.campaigns.compare import compare as run_comparison
+    from paretoserve.campaigns.gate import outcome_of
     from paretoserve.campaigns.plan import planned
 
     if dry_run:
@@ -90,5 +91,8 @@ def _run(comparison: "Comparison", gate: "Gate | None", plain: bool, dry_run: bo
     report = run_comparison(comparison, plain, gate.check)
     print_report(report, comparison.out_dir)
     findings = gate.judge(report)
-    console.print(*(finding.text for finding in findings), sep="\n", markup=False)
-    raise typer.Exit(gate.exit_code(findings))
+    code = gate.exit_code(findings)
+    words = {"holds": "holds", "fails": "fails", "undecided": "is undecided"}[outcome_of(findings)]
+    console.print(*(finding.text for finding in findings), sep="\n", markup=False, soft_wrap=True)
+    console.print(f"The gate {words}: exit code {code}.")
+    raise typer.Exit(code)

@@ -10,7 +10,7 @@ from pathlib import Path
 from handlers.backends.catalogue import BACKENDS
 from model_store.errors import EnvironmentUnavailable, ParetoServeError
 from paretoserve.candidates.candidate import Candidate
-from paretoserve.hosts.endpoint import Served, wait_until_ready
+from paretoserve.hosts.endpoint import Served, url_only, wait_until_ready
 from paretoserve.hosts.process import STOP_S, why_not_ready
 
 MODEL = "/opt/ml/model"
@@ -72,27 +72,6 @@ def image_id(backend: str) -> str:
 
 
 @contextmanager
-def running_container(
-    candidate: Candidate,
-    log_file: Path,
-    options: Sequence[str],
-    cores: Sequence[int],
-    limits: Limits,
-    ready_timeout_s: float = 300.0,
-) -> Iterator[str]:
-    """Serve `candidate` in a container on a free port of loopback; yields the URL once it is ready, ends it after.
-
-    It runs as whoever runs this, on `cores`, with nothing writable but `/tmp`.
-
-    Raises:
-        EnvironmentUnavailable: there is no Docker, or no image for the backend.
-        ParetoServeError: it ended, or was not ready in time; the message carries the end of its log.
-    """
-    with served_by_container(candidate, log_file, options, cores, limits, ready_timeout_s) as server:
-        yield server.url
-
-
-@contextmanager
 def served_by_container(
     candidate: Candidate,
     log_file: Path,
@@ -101,7 +80,14 @@ def served_by_container(
     limits: Limits,
     ready_timeout_s: float = 300.0,
 ) -> Iterator[Served]:
-    """As `running_container`, for those who also watch its processes."""
+    """Serve `candidate` in a container on a free port of loopback; yields once it is ready, ends it after.
+
+    It runs as whoever runs this, on `cores`, with nothing writable but `/tmp`.
+
+    Raises:
+        EnvironmentUnavailable: there is no Docker, or no image for the backend.
+        ParetoServeError: it ended, or was not ready in time; the message carries the end of its log.
+    """
     image_id(candidate.backend)
     log_file.parent.mkdir(parents=True, exist_ok=True)
     container = docker(
@@ -119,14 +105,16 @@ def served_by_container(
             runs = _runs(container)
             _save_log(container, log_file)
             raise ParetoServeError(why_not_ready(runs, ready_timeout_s, log_file))
-        pid = int(docker("inspect", "--format", "{{.State.Pid}}", container))
-        yield Served(url, pid, lambda: _runs(container))
+        yield Served(url, first_process(container), lambda: _runs(container))
     finally:
         try:
             docker("stop", "-t", f"{STOP_S:.0f}", container)
             _save_log(container, log_file)
         finally:
             docker("rm", "--force", container)
+
+
+running_container = url_only(served_by_container)
 
 
 def docker(*arguments: str) -> str:
@@ -146,6 +134,17 @@ def docker(*arguments: str) -> str:
     if "Cannot connect" in done.stderr:
         raise EnvironmentUnavailable(f"Docker does not run: {said}")
     raise ParetoServeError(f"docker {arguments[0]} failed, and said: {said}")
+
+
+def first_process(container: str, proc: Path = Path("/proc")) -> int | None:
+    """As this machine numbers it; None where the engine runs on another one, which may be a virtual one of its own."""
+    pid = docker("inspect", "--format", "{{.State.Pid}}", container)
+    try:
+        groups = (proc / pid / "cgroup").read_text()
+    except OSError:
+        return None
+    # That number may be somebody else's here.
+    return int(pid) if container in groups else None
 
 
 def _runs(container: str) -> bool:

@@ -4,21 +4,36 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import ParamSpec
 
 from model_store.errors import ParetoServeError
 
 POLL_S = 0.1
 
+Told = ParamSpec("Told")
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A server that runs: its address, its first process, and whether that is still alive."""
+    """A server that runs: its address, its first process if it can be seen from here, and whether it is still alive."""
 
     url: str
-    pid: int
+    pid: int | None
     is_alive: Callable[[], bool]
+
+
+def url_only(served: Callable[Told, AbstractContextManager[Served]]) -> Callable[Told, AbstractContextManager[str]]:
+    """As `served`, for those who need the address and no more."""
+
+    @contextmanager
+    def running(*args: Told.args, **kwargs: Told.kwargs) -> Iterator[str]:
+        with served(*args, **kwargs) as server:
+            yield server.url
+
+    return running
 
 
 def is_ready(url: str) -> bool:

@@ -11,32 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from model_store.errors import ParetoServeError
-from paretoserve.hosts.endpoint import Served, wait_until_ready
+from paretoserve.hosts.endpoint import Served, url_only, wait_until_ready
 
 STOP_S = 25.0
 
 # Of what a server prints that many lines are kept, each up to that many bytes.
 LAST_LINES, LINE_BYTES = 5, 2000
-
-
-@contextmanager
-def running_server(
-    variants: Sequence[str],
-    log_file: Path,
-    options: Sequence[str] = (),
-    cores: Sequence[int] | None = None,
-    ready_timeout_s: float = 300.0,
-    environment: Mapping[str, str] | None = None,
-) -> Iterator[str]:
-    """Serve `variants` (`DIR@BACKEND`) on a free port; yields the URL once all are ready, ends the server after.
-
-    `cores` are those that it may run on; `environment` is that of its process, where it is not ours.
-
-    Raises:
-        ParetoServeError: it ended, or was not ready in time; the message carries the end of its log.
-    """
-    with served_by_process(variants, log_file, options, cores, ready_timeout_s, environment) as server:
-        yield server.url
 
 
 @contextmanager
@@ -48,7 +28,13 @@ def served_by_process(
     ready_timeout_s: float = 300.0,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Served]:
-    """As `running_server`, for those who also watch the process."""
+    """Serve `variants` (`DIR@BACKEND`) on a free port; yields once all are ready, ends the server after.
+
+    `cores` are those that it may run on; `environment` is that of its process, where it is not ours.
+
+    Raises:
+        ParetoServeError: it ended, or was not ready in time; the message carries the end of its log.
+    """
     log_file.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "paretoserve", "serve", *variants, "--port", "0", *options]
     with log_file.open("wb") as log, on_cores(cores):
@@ -62,6 +48,9 @@ def served_by_process(
     finally:
         _stop(process)
         output.close()
+
+
+running_server = url_only(served_by_process)
 
 
 @contextmanager

@@ -13,13 +13,15 @@ class MachineTimes(NamedTuple):
     """In which a processor was wanted here, and the machine's host gave it to others."""
 
 
-def processor_seconds(pid: int) -> float:
-    """What a process and all below it have used, with those below that have ended; of one that is gone, 0."""
+def processor_seconds(pid: int | None) -> float | None:
+    """What a process and all below it have used, with those below that have ended; None of one that is not there."""
+    if pid is None:
+        return None
     try:
         first = psutil.Process(pid)
         every = [first, *first.children(recursive=True)]
     except psutil.NoSuchProcess:
-        return 0.0
+        return None
     return sum(map(_seconds, every))
 
 

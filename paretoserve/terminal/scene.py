@@ -26,6 +26,8 @@ class Level:
     ok_per_s: float | None = None
     p95_ms: float | None = None
     unserved_share: float | None = None
+    doubts: tuple[str, ...] = ()
+    """Why it cannot be believed, once it is over; the first reason is shown."""
 
     def __str__(self) -> str:
         return ", ".join(
@@ -34,6 +36,7 @@ class Level:
                 f"{_number(self.ok_per_s)} answers/s",
                 f"p95 {_number(self.p95_ms)} ms",
                 f"{_NONE if self.unserved_share is None else f'{self.unserved_share:.1%}'} unserved",
+                *(f"doubted: {doubt.rstrip('.')}" for doubt in self.doubts[:1]),
             )
         )
 
@@ -73,6 +76,7 @@ class Scene:
                 done = event.result
                 self.level.part, self.level.ok_per_s = 1.0, done.ok_per_s
                 self.level.p95_ms, self.level.unserved_share = done.p95_ms, done.unserved_share
+                self.level.doubts = done.doubts
 
     def end(self, candidate: str, block: str, found: str) -> None:
         self.found.setdefault(candidate, {})[block] = found

@@ -10,6 +10,8 @@ import httpx
 import psutil
 import pytest
 
+from loadtest.results.phases import WORKER_PHASES
+from serving.front.metrics import Metrics
 from serving.front.settings import VariantSpec
 from tests.docker.stack import ALERTS, DASHBOARD, PANELS, RECORDS, program, prometheus
 from tests.handlers.variants import build_dense
@@ -105,6 +107,14 @@ def test_every_panel_can_show_one_variant_alone(panel: dict[str, Any], watched: 
     values = chosen(watched) | {"variant": "int8"}
     for target in panel["targets"]:
         until_shown(watched, as_grafana_does(target["expr"], values), {"int8@openvino"})
+
+
+@pytest.mark.parametrize("phase", WORKER_PHASES)
+def test_every_phase_of_an_answer_has_a_panel_by_its_metric(phase: str) -> None:
+    metric = f"paretoserve_{'inference' if phase == 'infer' else phase}_duration_seconds"
+    assert metric in {family.name for family in Metrics().registry.collect()}
+    shown = [panel["title"] for panel in PANELS if f":{metric}:" in panel["targets"][0]["expr"]]
+    assert len(shown) == 1, f"{phase} is on {shown}"
 
 
 def test_every_quantile_on_offer_is_recorded(watched: Watched) -> None:

@@ -112,7 +112,9 @@ def test_missing_report_says_what_to_give(tmp_path: Path) -> None:
         render(tmp_path)
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"schema": 1}', b'{"schema": "1"}'])
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]", b'{"schema": 1}', b'{"schema": "1"}', b'{"schema": 2, "title": "\xff"}']
+)
 def test_damaged_report_is_named(tmp_path: Path, data: bytes) -> None:
     (tmp_path / REPORT_FILE).write_bytes(data)
     with pytest.raises(LoadTestError, match=r"report\.json' is damaged .*; run the comparison again"):

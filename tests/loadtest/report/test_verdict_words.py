@@ -1,9 +1,10 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from loadtest.report.verdict_words import Fact, mark_of, verdict_text, words_of
-from loadtest.results.comparison import Difference, Report, Run
+from loadtest.results.comparison import CandidateReport, Difference, Report, Run
 from loadtest.statistics.ratios import Ratio
 from loadtest.statistics.verdict import Verdict, verdict_of
 from tests.loadtest.examples import candidate, level, report, two_candidates
@@ -21,6 +22,18 @@ def test_a_winner_is_shipped_with_its_effect_and_the_interval() -> None:
     words = words_of(two_candidates(), WINNER)
     assert words.headline == "Ship int8@openvino: 1.22 \N{MULTIPLICATION SIGN} the users of dense@torch."
     assert "That is 1.22 \N{MULTIPLICATION SIGN} (1.18..1.26) as many." in words.facts[0].text
+
+
+def test_a_rate_without_users_is_told_by_what_was_answered() -> None:
+    def headline(**changes: Any) -> str:
+        alone = CandidateReport("endpoint", "endpoint", "", (Run(0, 0, "", common_rate=level(50, 0.1, **changes)),))
+        return words_of(report(alone), verdict_of(report(alone))).headline
+
+    text = "Endpoint answered 360 requests per second, 95 % of them within 20 ms, and left 10.0% unserved"
+    assert headline() == f"{text}."
+    assert headline(doubts=("the generator was 9.1 ms late (p99).",)) == (
+        f"{text}; this is doubted, as the generator was 9.1 ms late (p99)."
+    )
 
 
 def test_a_tie_and_an_open_question_are_answers() -> None:

@@ -49,6 +49,13 @@ def test_a_rate_is_sent_whatever_is_unanswered(tiny_data: Path, tmp_path: Path) 
     assert run.levels == ()
 
 
+@pytest.mark.parametrize(("here", "elsewhere"), [(2, 0), (0, 1)])
+def test_a_rate_is_not_spread_over_workers(tiny_data: Path, tmp_path: Path, here: int, elsewhere: int) -> None:
+    requests = Requests(str(tiny_data), rate_per_s=50.0, workers=here, expect_workers=elsewhere)
+    with pytest.raises(LoadTestError, match="leave out --workers and --expect-workers, or --rate"):
+        load_endpoint(Endpoint("http://127.0.0.1:9"), LOAD, requests, tmp_path, plain=True)
+
+
 def test_bodies_are_those_of_the_interface(tiny_data: Path, tmp_path: Path) -> None:
     endpoint = MockEndpoint()
     with served(endpoint) as url, pytest.raises(LoadTestError, match="/predictions/sst2"):

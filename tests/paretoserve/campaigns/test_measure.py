@@ -1,8 +1,6 @@
 """Runs as they are: a real server of a tiny variant, real users, and both of them killed."""
 
-import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -120,8 +118,9 @@ def test_a_server_that_is_killed_leaves_the_levels_until_then(
 
     def kill(event: CampaignEvent) -> None:
         if isinstance(event, LevelDone):
-            os.kill(servers[0].pid, signal.SIGKILL)
-            psutil.Process(servers[0].pid).wait(10)
+            server = psutil.Process(servers[0].pid)
+            server.kill()
+            server.wait(10)
 
     measured = run(candidate, tiny_data, tmp_path, Witness(kill))
     assert measured.run.failure == "The server ended while it was loaded; see its log, server.log."
@@ -161,9 +160,15 @@ def test_an_error_becomes_its_first_words_and_the_last_of_its_log() -> None:
 def test_processor_time_is_per_thousand_answers_measured_or_not(tmp_path: Path) -> None:
     rows = [(True, row(1.0)), (False, row(2.0)), (True, row(3.0, outcome="rejected")), (True, row(4.0, outcome="ok"))]
     append_rows(tmp_path / REQUESTS_FILE, 0, 40.0, rows)
-    assert cpu_per_1000(1.5, tmp_path / REQUESTS_FILE) == pytest.approx(500.0)
+    assert cpu_per_1000(3.5, 5.0, tmp_path / REQUESTS_FILE) == pytest.approx(500.0)
+
+
+def test_processor_time_that_cannot_be_seen_is_not_known(tmp_path: Path) -> None:
+    append_rows(tmp_path / REQUESTS_FILE, 0, 40.0, [(True, row(1.0))])
+    assert cpu_per_1000(None, None, tmp_path / REQUESTS_FILE) is None
+    assert cpu_per_1000(3.5, None, tmp_path / REQUESTS_FILE) is None
 
 
 def test_no_answer_has_no_cost(tmp_path: Path) -> None:
     append_rows(tmp_path / REQUESTS_FILE, 0, 40.0, [(True, row(1.0, outcome="timeout"))])
-    assert cpu_per_1000(1.5, tmp_path / REQUESTS_FILE) is None
+    assert cpu_per_1000(3.5, 5.0, tmp_path / REQUESTS_FILE) is None

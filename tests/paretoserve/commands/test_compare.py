@@ -129,6 +129,7 @@ def test_a_gate_ends_with_a_code_of_its_own(course: Course, condition: str, code
     done = course.again("--baseline", str(course.out / "report.json"), "--fail-if", condition)
     assert done.code == code, done.said
     assert f"{FIRST}: {condition} {words}" in done.printed
+    assert done.printed.endswith(f"The gate {words}: exit code {code}.\n")
     assert done.said.count("(kept from before)") == 2
 
 

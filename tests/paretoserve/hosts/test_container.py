@@ -1,4 +1,4 @@
-"""What is said where no container can be had. What containers do is tested with `make test-images`."""
+"""What is said where no container can be had, and what is known of one. The rest of it is in `tests/docker`."""
 
 from pathlib import Path
 
@@ -6,7 +6,15 @@ import pytest
 
 from model_store.errors import EnvironmentUnavailable, ParetoServeError
 from paretoserve.candidates.candidate import parse_candidate
-from paretoserve.hosts.container import Limits, docker, image_id, image_of, limits_told, running_container
+from paretoserve.hosts.container import (
+    Limits,
+    docker,
+    first_process,
+    image_id,
+    image_of,
+    limits_told,
+    running_container,
+)
 
 
 @pytest.fixture
@@ -88,3 +96,26 @@ def test_limits_want_containers() -> None:
     assert limits_told("process", None, None) is None
     with pytest.raises(ParetoServeError, match="give --with docker"):
         limits_told("process", 1.0, None)
+
+
+@pytest.fixture
+def inspected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of processes, for a docker that says that a container's first one is number 71."""
+    command = tmp_path / "docker"
+    command.write_text("#!/bin/sh\necho 71\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (tmp_path / "proc" / "71").mkdir(parents=True)
+    return tmp_path / "proc"
+
+
+def test_the_first_process_of_a_container_is_known_by_its_control_group(inspected: Path) -> None:
+    (inspected / "71" / "cgroup").write_text("0::/system.slice/docker-6a772ad1c283.scope\n")
+    assert first_process("6a772ad1c283", inspected) == 71
+
+
+@pytest.mark.parametrize("group", ["0::/user.slice/session-1.scope\n", None], ids=["somebody else's", "nobody's"])
+def test_a_number_of_another_machine_is_not_taken_for_a_process_of_this_one(inspected: Path, group: str | None) -> None:
+    if group:
+        (inspected / "71" / "cgroup").write_text(group)
+    assert first_process("6a772ad1c283", inspected) is None

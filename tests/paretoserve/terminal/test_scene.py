@@ -39,6 +39,12 @@ def test_a_level_that_is_done_shows_its_result(scene: Scene) -> None:
     assert "level 1: 8 users, 200 answers/s, p95 61 ms, 50.0% unserved" in shown(scene)
 
 
+def test_a_level_that_cannot_be_believed_says_why(scene: Scene) -> None:
+    scene.see(LevelStarted(0, 8, None))
+    scene.see(LevelDone(0, level(8, doubts=("the generator used 85% of a core.", "it measured no request."))))
+    assert scene.now.endswith("0.0% unserved, doubted: the generator used 85% of a core")
+
+
 def test_finished_runs_stand_in_a_table_by_block(scene: Scene) -> None:
     scene.end("dense@torch", "block 1 of 2", "52")
     scene.end("dense@torch", "block 2 of 2", "> 58")
