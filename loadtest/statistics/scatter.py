@@ -21,7 +21,8 @@ START_SCATTER, START_WEIGHT = 0.03, 4.0
 
 
 @cache
-def _quantile(share: float, freedom: float) -> float:
+def quantile(share: float, freedom: float) -> float:
+    """Of Student's t."""
     return float(student_t.ppf(share, freedom))
 
 
@@ -45,7 +46,7 @@ class LogMean:
 
     def half(self, wrong: float = 0.05) -> float:
         """Half of the interval that is wrong with this probability, as a logarithm."""
-        return _quantile(1 - wrong / 2, self.freedom) * self.error
+        return quantile(1 - wrong / 2, self.freedom) * self.error
 
     def interval(self, wrong: float = 0.05) -> tuple[float, float]:
         return exp(self.log - self.half(wrong)), exp(self.log + self.half(wrong))
