@@ -62,12 +62,13 @@ def _range_of(runs: Sequence[Run], wrong: float) -> _Range:
     threshold, count = threshold_over(runs), max(1, len(runs))
     freedom = START_WEIGHT + count - 1
     wider = quantile(1 - wrong / 2, freedom) / quantile(0.975, freedom)
+    (below, above), (low, high) = threshold.bracket, threshold.interval
     if threshold.at is not None:
-        return _Range(*(None if end is None else _from(threshold.at, end, wider) for end in threshold.interval), 0.0)
-    pairs = list(zip(threshold.bracket, threshold.interval, strict=True))
-    low, high = (None if None in pair else most(pair) for pair, most in zip(pairs, (min, max), strict=True))
-    return _Range(low, high, wider * quantile(0.975, freedom) * START_SCATTER / sqrt(count))
+        return _Range(_from(threshold.at, low, wider), _from(threshold.at, high, wider), 0.0)
+    beyond = wider * quantile(0.975, freedom) * START_SCATTER / sqrt(count)
+    low = None if below is None or low is None else min(below, low)
+    return _Range(low, None if above is None or high is None else max(above, high), beyond)
 
 
-def _from(middle: float, end: float, wider: float) -> float:
-    return middle * exp(wider * log(end / middle))
+def _from(middle: float, end: float | None, wider: float) -> float | None:
+    return None if not end else middle * exp(wider * log(end / middle))
