@@ -8,6 +8,7 @@ from loadtest.report.table import Table, without_empty_columns
 from loadtest.report.verdict_words import mark_of, verdict_text
 from loadtest.report.wording import (
     MISSING,
+    bounds_text,
     cost_text,
     difference_texts,
     further_names,
@@ -22,6 +23,7 @@ from loadtest.report.wording import (
 )
 from loadtest.results.comparison import CandidateReport, Report
 from loadtest.statistics.accuracy import quality_difference
+from loadtest.statistics.bounds import threshold_bounds
 from loadtest.statistics.cost import cost_of
 from loadtest.statistics.ratios import Ratio, threshold_ratio
 from loadtest.statistics.repeats import rate_threshold_over, threshold_over
@@ -57,7 +59,7 @@ def _cells(report: Report, candidate: CandidateReport, found: Verdict, load: Com
         "candidate": candidate.name,
         "verdict": mark_of(report, candidate, found) if len(report.candidates) > 1 else MISSING,
         "throttles at, users (95%)": threshold_text(threshold_over(candidate.runs)),
-        "users against the first (95%)": MISSING if is_first else ratio_text(ratio_to_first(report, candidate)),
+        "users against the first (95%)": MISSING if is_first else _against_first(report, candidate),
         f"{metrics_of(report)} (95%)": interval_text(candidate.quality),
         "points against the first (95%)": points_text(difference) if difference else MISSING,
         f"p95 {load.where}, ms".replace(" ,", ","): spread_text(load.p95_ms(candidate.name)),
@@ -70,6 +72,11 @@ def _cells(report: Report, candidate: CandidateReport, found: Verdict, load: Com
 def ratio_to_first(report: Report, candidate: CandidateReport) -> Ratio | None:
     """Of the thresholds."""
     return threshold_ratio(candidate.runs, report.candidates[0].runs)
+
+
+def _against_first(report: Report, candidate: CandidateReport) -> str:
+    ratio = ratio_to_first(report, candidate)
+    return ratio_text(ratio) if ratio else bounds_text(threshold_bounds(candidate.runs, report.candidates[0].runs))
 
 
 def spread_text(spread: Spread | None) -> str:

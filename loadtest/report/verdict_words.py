@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from loadtest.report.next_command import next_command
-from loadtest.report.wording import is_bracket, number, quality_change, ratio_text, threshold_text, times_text
+from loadtest.report.wording import (
+    MISSING,
+    bounds_text,
+    is_bracket,
+    number,
+    quality_change,
+    ratio_text,
+    threshold_text,
+    times_text,
+)
 from loadtest.results.comparison import CandidateReport, Report
 from loadtest.results.levels import LevelResult
 from loadtest.results.threshold import Threshold
@@ -78,7 +87,8 @@ def mark_of(report: Report, candidate: CandidateReport, found: Verdict) -> str:
     elif name in found.may_hold_more:
         key = "more"
     else:
-        key = "leader" if name in found.leaders or name in found.unmeasured else ""
+        is_unknown = name in found.unmeasured and name not in found.behind
+        key = "leader" if name in found.leaders or is_unknown else ""
     if not key and candidate is report.candidates[0]:
         key = "first"
     return MARKS[key]
@@ -117,10 +127,11 @@ def _headline(report: Report, found: Verdict) -> str:
     if len(report.candidates) == 1:
         return _sentence(holds_text(report.candidates[0]))
     if found.recommended is None:
-        return "No recommendation: no candidate has a threshold that is known as a number."
+        return "No recommendation: of no candidate it is known how many users are too much."
     chosen = found.recommended
     if found.kind == "winner":
-        gain = f": {times_text(found.effect)} the users of {found.against}" if found.effect and found.against else ""
+        times = times_text(found.effect) if found.effect else bounds_text(found.bounds)
+        gain = f": {times} the users of {found.against}" if found.against and times != MISSING else ""
         return f"Ship {chosen}{gain}."
     if found.may_hold_more:
         names = _listed(found.may_hold_more)
@@ -149,6 +160,8 @@ def _effect(report: Report, found: Verdict) -> list[Fact]:
     sentences = [_sentence("; ".join(map(holds_text, shown)))] if shown else []
     if found.effect and found.against:
         sentences.append(f"That is {ratio_text(found.effect)} as many{_noise_word(found.effect)}.")
+    elif found.bounds and found.bounds.is_clear:
+        sentences.append(f"That is {bounds_text(found.bounds)} as many, by what bounds the two.")
     if found.lead and found.runner_up and found.runner_up != found.against:
         noise = _noise_word(found.lead)
         sentences.append(f"It is {ratio_text(found.lead)} as many as the next best holds, {found.runner_up}{noise}.")
@@ -227,7 +240,9 @@ def _left_out(report: Report, found: Verdict) -> list[Fact]:
         text = f"{_upper(_listed(found.excluded))} {_verb(found.excluded)} clearly more than {points} of quality."
         facts.append(Fact("Left out", text))
     named = {candidate.name: candidate for candidate in report.candidates}
-    bounds = [_sentence(holds_text(named[name])) for name in found.unmeasured if named[name].levels]
+    told = (found.recommended, found.against)
+    others = [named[name] for name in found.unmeasured if name not in told and named[name].levels]
+    bounds = [_sentence(holds_text(one)) for one in others]
     if bounds and len(report.candidates) > 1:
         facts.append(Fact("Only bounded", " ".join(bounds), is_warning=True))
     failures = [f"{one.name}: {run.failure}" for one in report.candidates for run in one.runs if run.failure]

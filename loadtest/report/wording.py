@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from loadtest.results.comparison import Difference, Quality, Report
 from loadtest.results.threshold import Threshold
+from loadtest.statistics.bounds import Bounds
 from loadtest.statistics.cost import Cost
 from loadtest.statistics.ratios import Ratio
 
@@ -71,6 +72,16 @@ def ratio_text(ratio: Ratio | None) -> str:
 def times_text(ratio: Ratio) -> str:
     """1.22 x, without its interval."""
     return f"{_hundredths(ratio.value)} {TIMES}"
+
+
+def bounds_text(bounds: Bounds | None) -> str:
+    """At least 1.67 x, or at most; a dash where it may be either more or less."""
+    if bounds is None or not bounds.is_clear:
+        return MISSING
+    least, most = bounds
+    if least is not None and least > 1:
+        return f"at least {_hundredths(least)} {TIMES}"
+    return f"at most {_hundredths(most)} {TIMES}"
 
 
 def _hundredths(ratio: float | None) -> str:

@@ -13,6 +13,7 @@ from math import log
 
 from loadtest.results.comparison import CandidateReport, Report
 from loadtest.statistics.accuracy import is_below_floor
+from loadtest.statistics.bounds import middle_of, threshold_bounds
 from loadtest.statistics.ratios import log_threshold_ratio
 from loadtest.statistics.repeats import threshold_over
 from loadtest.statistics.scatter import LogMean
@@ -29,11 +30,11 @@ class Contest:
     """The candidates of a report by what they are to its verdict."""
 
     ranked: tuple[CandidateReport, ...]
-    """With a threshold in numbers and enough quality, the best first."""
+    """With enough quality and a threshold that is a number or lies below one, the best first."""
     excluded: tuple[CandidateReport, ...]
     """With too little quality."""
     unmeasured: tuple[CandidateReport, ...]
-    """Without a threshold in numbers."""
+    """Of whose threshold that cannot be said."""
     may_hold_more: tuple[CandidateReport, ...]
     """Those of the unmeasured that may be better than the best: it was never seen what they do not hold."""
     wrong: float
@@ -45,8 +46,12 @@ class Contest:
         return tuple(one for one in self.ranked if one is self.ranked[0] or not self.beats(self.ranked[0], one))
 
     def beats(self, ours: CandidateReport, theirs: CandidateReport) -> bool:
+        """Whether ours is clearly better. Where the two have no block with numbers, their bounds say so, or nothing."""
         ratio = log_threshold_ratio(ours.runs, theirs.runs)
-        return ratio is not None and ratio.log > ratio.half(self.wrong)
+        if ratio is not None:
+            return ratio.log > ratio.half(self.wrong)
+        least = threshold_bounds(ours.runs, theirs.runs, self.wrong).least
+        return least is not None and least > 1
 
 
 def contest_of(report: Report) -> Contest:
@@ -54,10 +59,10 @@ def contest_of(report: Report) -> Contest:
     first = report.candidates[0]
     excluded = [one for one in report.candidates if is_below_floor(one.quality, first.quality, report.max_drop)]
     left = [one for one in report.candidates if one not in excluded]
-    numbers = {one.name: threshold_over(one.runs).at for one in left}
-    ranked = sorted((one for one in left if numbers[one.name]), key=lambda one: -(numbers[one.name] or 0.0))
+    middles = {one.name: middle_of(threshold_over(one.runs)) for one in left}
+    ranked = sorted((one for one in left if middles[one.name]), key=lambda one: -(middles[one.name] or 0.0))
     unmeasured = [one for one in left if one not in ranked]
-    best = numbers[ranked[0].name] if ranked else None
+    best = middles[ranked[0].name] if ranked else None
     wrong = _WRONG_OF_LOOKS[min(max(report.blocks - 1, 1), len(_WRONG_OF_LOOKS)) - 1]
     return Contest(
         tuple(ranked),
@@ -87,13 +92,21 @@ def pairs_of_interest(contest: Contest, first: CandidateReport) -> list[tuple[Ca
 
 
 def further_blocks(contest: Contest, pairs: Sequence[tuple[CandidateReport, CandidateReport]]) -> int | None:
-    """About how many more would tell each pair apart, or show that it is the same; None where more than `_MOST`."""
-    needed = [_further(contest, ratio) for pair in pairs if (ratio := log_threshold_ratio(pair[0].runs, pair[1].runs))]
+    """About how many more would tell each pair apart, or show that it is the same; None where more than `_MOST`, or
+    where that cannot be said, as one of them has no number."""
+    needed = [_needed(contest, *pair) for pair in pairs]
     known = [one for one in needed if one is not None]
     return max(known, default=0) if len(known) == len(needed) else None
 
 
 _MOST = 30
+
+
+def _needed(contest: Contest, ours: CandidateReport, theirs: CandidateReport) -> int | None:
+    ratio = log_threshold_ratio(ours.runs, theirs.runs)
+    if ratio is not None:
+        return _further(contest, ratio)
+    return 0 if contest.beats(ours, theirs) or contest.beats(theirs, ours) else None
 
 
 def _further(contest: Contest, ratio: LogMean) -> int | None:

@@ -4,7 +4,9 @@ The load is a number of users, or a rate. Near the limit the log-odds of an unse
 its logarithm, so a logistic curve is fitted there (McCullagh and Nelder, "Generalized Linear Models", 1989, chapter 4).
 Rejections come in bursts: a full queue stays full for a while. Their scatter from one second to the next is several
 times the binomial one, which is estimated and widens the interval (quasi-likelihood, chapter 9). The interval is of the
-profile likelihood: it needs neither symmetry nor a point estimate inside the levels.
+profile likelihood: it needs neither symmetry nor a point estimate inside the levels. At a cliff, where everything is
+served at one level and far more than the limit is not at the next, the curve's shape is all that would tell where
+between the two it lies, so the interval has both.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,6 +21,7 @@ from scipy.stats import f as fisher_f
 from loadtest.results.visits import Slice, Visit
 
 Floats = NDArray[np.float64]
+Interval = tuple[float | None, float | None]
 
 # What bursts of rejections were found to be in simulations of queues of 3 to 16 ms, and how many observed seconds that
 # is worth: a level with a single burst, or none, says little about its own scatter.
@@ -45,7 +48,7 @@ class Crossing:
     """
 
     at: float
-    interval: tuple[float | None, float | None]
+    interval: Interval
     dispersion: float
 
 
@@ -75,7 +78,18 @@ def crossing_of(visits: Sequence[Visit], share: float) -> Crossing:
     inside = np.flatnonzero(profile >= profile.max() - allowed)
     low = float(places[inside[0]]) if inside[0] > 0 else None
     high = float(places[inside[-1]]) if inside[-1] < len(places) - 1 else None
-    return Crossing(best, (low, high), dispersion)
+    return Crossing(best, _with_cliff((low, high), levels, best), dispersion)
+
+
+def _with_cliff(interval: Interval, levels: Sequence[Visit], at: float) -> Interval:
+    """The interval; where the next level above leaves so much unserved that the curve has bent, with both levels."""
+    low, high = interval
+    below, above = (
+        next((one for one in levels if one.at == end), None) for end in around((one.at for one in levels), at)
+    )
+    if below is None or above is None or _share(above) <= LARGEST_SHARE:
+        return interval
+    return (None if low is None else min(low, below.at)), (None if high is None else max(high, above.at))
 
 
 def _pooled(visits: Sequence[Visit]) -> list[Visit]:

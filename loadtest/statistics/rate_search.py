@@ -7,7 +7,7 @@ from loadtest.results.levels import LevelResult
 from loadtest.results.visits import Slice, Visit
 from loadtest.statistics.crossing import Crossing, around, crossing_of
 from loadtest.statistics.gates import MOST_GENERATOR_CPU
-from loadtest.statistics.search import ADJACENT, LEAST_VISITS, is_known
+from loadtest.statistics.search import ADJACENT, LEAST_VISITS, is_cliff, is_known
 
 # Of the way from the highest good rate to the lowest bad one, on a logarithmic scale: how near to either the next is.
 _NEAREST = 0.25
@@ -43,8 +43,11 @@ def next_rate(campaign: Campaign, start_per_s: float, levels: Sequence[LevelResu
     if high / low > ADJACENT:
         return _between(crossing, low, high)
     ends = [level for level in levels if level.at in (low, high)]
-    if is_known(crossing, campaign.precision) and all(level.visits_made >= LEAST_VISITS for level in ends):
-        return None
+    if all(level.visits_made >= LEAST_VISITS for level in ends):
+        if is_known(crossing, campaign.precision):
+            return None
+        if is_cliff(crossing, low, high):
+            return _between(crossing, low, high)
     return min(ends, key=lambda level: level.visits_made).at
 
 

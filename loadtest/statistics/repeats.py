@@ -17,9 +17,10 @@ _Z = float(norm.ppf(0.975))
 def threshold_over(runs: Sequence[Run]) -> Threshold:
     """The threshold in users, of all runs that have one.
 
-    It is the geometric mean, with the interval of `loadtest.statistics.scatter`: that of one run says how sure that run
-    is, this one where another start of the server would be, so it is wider for a single run too. Runs that only bound
-    it are left out, unless they are the more; then it is a bracket that has all of theirs.
+    It is the geometric mean, weighted by how sure each run is, with the interval of `loadtest.statistics.scatter`: that
+    of one run says how sure that run is, this one where another start of the server would be, so it is wider for a
+    single run too. Runs that only bound it are left out, unless they are the more; then it is a bracket that has all of
+    theirs.
     """
     return _over([run.threshold for run in runs if run.threshold], lambda at: f"{at:.0f}")
 

@@ -1,10 +1,10 @@
 """The mean of a few runs on a logarithmic scale, and how sure it is.
 
 With two or three runs their own scatter says little: Student's interval of two is twelve deviations wide. What is known
-beforehand is how sure each run is of itself, and how much freshly started servers usually differ. The variance is the
-mean of that and the runs' own, weighted by degrees of freedom, and the interval Student's with the sum of these (the
-moderated t of Smyth, Statistical Applications in Genetics and Molecular Biology 3, 2004, doi:10.2202/1544-6115.1027).
-With many runs it is their own scatter that counts; with a single one, only what is usual.
+beforehand is how sure each run is of itself, and how much freshly started servers usually differ; by both each run is
+weighted. The variance is the mean of that and the runs' own, weighted by degrees of freedom, and the interval Student's
+with the sum of these (the moderated t of Smyth, Statistical Applications in Genetics and Molecular Biology 3, 2004,
+doi:10.2202/1544-6115.1027). With many runs it is their own scatter that counts; with a single one, only what is usual.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,8 @@ START_SCATTER, START_WEIGHT = 0.03, 4.0
 
 
 @cache
-def _quantile(share: float, freedom: float) -> float:
+def quantile(share: float, freedom: float) -> float:
+    """Of Student's t."""
     return float(student_t.ppf(share, freedom))
 
 
@@ -45,7 +46,7 @@ class LogMean:
 
     def half(self, wrong: float = 0.05) -> float:
         """Half of the interval that is wrong with this probability, as a logarithm."""
-        return _quantile(1 - wrong / 2, self.freedom) * self.error
+        return quantile(1 - wrong / 2, self.freedom) * self.error
 
     def interval(self, wrong: float = 0.05) -> tuple[float, float]:
         return exp(self.log - self.half(wrong)), exp(self.log + self.half(wrong))
@@ -56,9 +57,14 @@ class LogMean:
 
 
 def mean_of(logs: Sequence[float], variances: Sequence[float], starts: int = 1) -> LogMean:
-    """Of at least one logarithm. `variances` are within runs, of each; `starts` of a server differ in each of them."""
-    usual = float(np.mean(variances)) + starts * START_SCATTER**2
-    between = float(np.var(logs, ddof=1)) if len(logs) > 1 else 0.0
-    freedom = START_WEIGHT + len(logs) - 1
-    variance = (START_WEIGHT * usual + (len(logs) - 1) * between) / freedom
-    return LogMean(float(np.mean(logs)), variance, freedom, len(logs))
+    """Of at least one logarithm. `variances` are within runs, of each; `starts` of a server differ in each of them.
+
+    Each counts by how sure it is with both, so that one run that found little does not spoil the others. Their own
+    scatter is in units of what is usual of each (the Q of Cochran, Biometrics 10, 1954).
+    """
+    found = np.asarray(logs, dtype=float)
+    weights = 1 / (np.asarray(variances, dtype=float) + starts * START_SCATTER**2)
+    mean = float(np.average(found, weights=weights))
+    scatter = float(weights @ (found - mean) ** 2)
+    usual, freedom = len(found) / float(weights.sum()), START_WEIGHT + len(found) - 1
+    return LogMean(mean, usual * (START_WEIGHT + scatter) / freedom, freedom, len(found))

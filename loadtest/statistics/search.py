@@ -102,8 +102,11 @@ def next_users(search: Search, levels: Sequence[LevelResult]) -> int | None:
     if not is_adjacent(low, high):
         return _between(crossing, low, high, [level.users for level in given_up])
     ends = [level for level in usable if level.at in (low, high)]
-    if is_known(crossing, search.precision) and all(level.visits_made >= LEAST_VISITS for level in ends):
-        return None
+    if all(level.visits_made >= LEAST_VISITS for level in ends):
+        if is_known(crossing, search.precision):
+            return None
+        if is_cliff(crossing, low, high):
+            return _between(crossing, low, high, [level.users for level in given_up])
     return min(ends, key=lambda level: level.duration_s).users
 
 
@@ -122,6 +125,11 @@ def is_adjacent(low: float, high: float) -> bool:
 def is_known(crossing: Crossing, precision: float) -> bool:
     low, high = crossing.interval
     return low is not None and high is not None and high - low <= 2 * precision * crossing.at
+
+
+def is_cliff(crossing: Crossing, low: float, high: float) -> bool:
+    """Whether the interval is just the two levels around the crossing: more visits to them would say no more."""
+    return crossing.interval == (low, high)
 
 
 def _upwards(search: Search, visited: Sequence[int]) -> int | None:

@@ -36,6 +36,10 @@ TOLERANCE, LATER_TOLERANCE, MOST_WINDOWS = 0.14, 0.09, 3
 # How well the change must be known (a standard error): to end, and when the time is up.
 KNOWN, KNOWN_AT_END = 0.08, 0.15
 
+# So many times `max_dwell_s` a level is watched where it can be told by then and not before; and how many errors a
+# change must be beyond what is steady to be no chance (one of twenty, one-sided).
+PATIENCE, CLEARLY = 2.0, 1.64
+
 # Of the other measures: the t-statistic that is beyond doubt (p = 0.001 with ten degrees of freedom), and the smallest
 # change that matters, of the throughput by its mean and of a share of the requests.
 _BEYOND_DOUBT, _LEAST_RATE, _LEAST_SHARE = 4.6, 0.14, 0.02
@@ -79,6 +83,11 @@ def begin(now_s: float) -> Dwell:
 def watched(campaign: Campaign, rows: Sequence[RequestRow], dwell: Dwell, now_s: float) -> Dwell:
     """What is known of the level now; `rows` are all of the visit, in the order of their answers.
 
+    Where it cannot be told when its time is up, though chance is enough to explain what was seen, it is watched on, up
+    to `PATIENCE` times as long: to refuse it would cost another visit. The speed of a shared machine wanders, so that
+    takes its time at any rate of requests: a change is known to 0.2 by the root of the seconds, where it wanders by a
+    tenth from one third of a second to the next, and a verdict is possible after six.
+
     It is over when it is steady, when its time is up, or, on the way to a threshold, when it is hopeless beyond doubt:
     then how many it does not serve is all that matters, and it need not be known that it was steady, only not seem
     otherwise.
@@ -92,7 +101,7 @@ def watched(campaign: Campaign, rows: Sequence[RequestRow], dwell: Dwell, now_s:
     least_s = campaign.min_dwell_s / 2 if found == "clean" else campaign.min_dwell_s
     if not is_last and (window.duration_s < least_s or sum(one.attempts for one in seconds) < campaign.min_attempts):
         return dwell
-    return _judged(campaign, rows, replace(dwell, is_over=is_last), now_s)
+    return _judged(campaign, rows, dwell, window, is_last=is_last)
 
 
 def _seems_to_change(campaign: Campaign, rows: Sequence[RequestRow], window: Window) -> bool:
@@ -101,20 +110,34 @@ def _seems_to_change(campaign: Campaign, rows: Sequence[RequestRow], window: Win
     return change is not None and abs(change.value) * campaign.min_dwell_s > LATER_TOLERANCE * window.duration_s
 
 
-def _judged(campaign: Campaign, rows: Sequence[RequestRow], dwell: Dwell, now_s: float) -> Dwell:
-    window = Window(dwell.start_s, now_s)
-    known = KNOWN_AT_END if dwell.is_over else KNOWN
+def _judged(campaign: Campaign, rows: Sequence[RequestRow], dwell: Dwell, window: Window, *, is_last: bool) -> Dwell:
     change = response_change(rows, window)
-    if change is None or change.error > known:
-        return replace(dwell, unsteady=dwell.unsteady or _unsure(campaign, rows, window)) if dwell.is_over else dwell
-    reason = why_unsteady(rows, window, change, LATER_TOLERANCE if dwell.windows_before else TOLERANCE)
+    late_s = dwell.begin_s + PATIENCE * campaign.max_dwell_s
+    if change is None or change.error > (KNOWN_AT_END if is_last else KNOWN):
+        if not is_last or (change and _known_at_s(window, change) <= late_s):
+            return dwell
+        return replace(dwell, unsteady=dwell.unsteady or _unsure(campaign, rows, window), is_over=True)
+    tolerance = LATER_TOLERANCE if dwell.windows_before else TOLERANCE
+    reason = why_unsteady(rows, window, change, tolerance)
     if not reason:
         return replace(dwell, unsteady="", is_over=True)
+    beyond = abs(change.value) - tolerance
+    if change.error > KNOWN and 0 < beyond <= CLEARLY * change.error and window.t_end_s < late_s:
+        # To refuse it now would cost another visit, and chance makes such a change.
+        return dwell
     windows = dwell.windows_before + 1
-    has_time = now_s + campaign.min_dwell_s <= dwell.begin_s + campaign.max_dwell_s
-    if dwell.is_over or windows == MOST_WINDOWS or not has_time:
+    has_time = window.t_end_s + campaign.min_dwell_s <= dwell.begin_s + campaign.max_dwell_s
+    if windows == MOST_WINDOWS or not has_time:
         return replace(dwell, unsteady=reason, is_over=True)
-    return replace(dwell, unsteady=reason, windows_before=windows, start_s=now_s)
+    return replace(dwell, unsteady=reason, windows_before=windows, start_s=window.t_end_s)
+
+
+def _known_at_s(window: Window, change: Change) -> float:
+    """When a change that scatters too much will be known well enough to judge it when the time is up.
+
+    Its error falls with the root of the duration.
+    """
+    return window.t_start_s + window.duration_s * (change.error / KNOWN_AT_END) ** 2
 
 
 def _unsure(campaign: Campaign, rows: Sequence[RequestRow], window: Window) -> str:
@@ -192,7 +215,8 @@ def response_change(rows: Sequence[RequestRow], window: Window, *, is_whole: boo
         return None
     logs = np.log([max(row.response_ms, 1e-3) for row in answers])
     waiting = np.zeros(len(logs)) if is_whole else np.log1p(_in_flight(rows, answers))
-    return _line(_without(logs, waiting, place))
+    means, left = _without(logs, waiting, place)
+    return _line(means, least=_error_of(left, count))
 
 
 def _in_flight(rows: Sequence[RequestRow], answers: Sequence[RequestRow]) -> Floats:
@@ -204,15 +228,22 @@ def _in_flight(rows: Sequence[RequestRow], answers: Sequence[RequestRow]) -> Flo
     return np.asarray(np.maximum(found, 0), dtype=float)
 
 
-def _without(values: Floats, covariate: Floats, place: NDArray[np.intp]) -> Floats:
-    """The slices' means of values at the same covariate."""
+def _without(values: Floats, covariate: Floats, place: NDArray[np.intp]) -> tuple[Floats, Floats]:
+    """The slices' means of values at the same covariate, and how far each value is from the mean of its slice."""
     counts = np.bincount(place)
     means, others = (np.bincount(place, each) / counts for each in (values, covariate))
     spread = covariate - others[place]
     total = float(spread @ spread)
     slope = float(spread @ (values - means[place])) / total if total > 0 else 0.0
-    found: Floats = means - slope * others
-    return found
+    return means - slope * others, values - means[place] - slope * spread
+
+
+def _error_of(left: Floats, slices: int) -> float:
+    """Of the change of a line through values that scatter by themselves, as those within slices do.
+
+    Few requests make few slices, whose own scatter may be small by chance.
+    """
+    return float(np.sqrt(12 * (left @ left) / max(1, len(left) - slices - 1) / len(left)))
 
 
 def _places(times_s: Floats, window: Window, count: int) -> NDArray[np.intp]:
@@ -232,13 +263,18 @@ def _share_change(done_s: Floats, is_one: NDArray[np.bool_], window: Window) -> 
     return _line(np.bincount(place, is_one, minlength=SLICES) / np.maximum(1, counts))
 
 
-def _line(means: Floats) -> Change:
-    """The change of a straight line through evenly spaced means, from the begin of the window to its end."""
+def _line(means: Floats, least: float = 0.0) -> Change:
+    """The change of a straight line through evenly spaced means, from the begin of the window to its end.
+
+    Its error is `least` or more.
+    """
     at = (np.arange(len(means)) + 0.5) / len(means) - 0.5
     squares = float(at @ at)
     slope = float(at @ means) / squares
     left = means - means.mean() - slope * at
-    return Change(slope, float(np.sqrt(left @ left / (len(means) - 2) / squares)))
+    # A machine that is slow for a while is slow in the next slice, too.
+    scatter = left @ left + 2 * max(0.0, float(left[1:] @ left[:-1]))
+    return Change(slope, max(least, float(np.sqrt(scatter / (len(means) - 2) / squares))))
 
 
 def seconds_of(rows: Sequence[RequestRow], window: Window) -> list[Slice]:

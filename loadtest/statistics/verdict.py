@@ -6,8 +6,10 @@ from typing import Literal
 
 from loadtest.results.comparison import CandidateReport, Difference, Report
 from loadtest.statistics.accuracy import quality_difference
+from loadtest.statistics.bounds import Bounds, threshold_bounds
 from loadtest.statistics.contest import Contest, contest_of, further_blocks, is_same
 from loadtest.statistics.ratios import Ratio, log_threshold_ratio, ratio_of, threshold_ratio
+from loadtest.statistics.repeats import threshold_over
 from loadtest.statistics.scatter import LogMean
 
 Kind = Literal["winner", "tie", "undecided"]
@@ -23,7 +25,7 @@ class Verdict:
     kind: Kind
     recommended: str | None
     """The winner; of leaders that cannot be told apart the first candidate if it is one, else the one that seems best.
-    None where no candidate has a threshold."""
+    None where of no candidate it is known what is too much."""
     leaders: tuple[str, ...] = ()
     """Those that are not clearly worse than the best, the best first; the winner alone where there is one."""
     against: str | None = None
@@ -50,6 +52,10 @@ class Verdict:
     """The canary by the first candidate: what differs between the same and the same."""
     more_blocks: int | None = None
     """About how many further blocks would decide; 0 where it is decided, None where that cannot be said."""
+    bounds: Bounds | None = None
+    """What `effect` would be, where it is None as one of the two thresholds is no number."""
+    behind: tuple[str, ...] = ()
+    """Those that the best is clearly better than."""
 
 
 def verdict_of(report: Report) -> Verdict:
@@ -63,7 +69,7 @@ def verdict_of(report: Report) -> Verdict:
         "undecided",
         None,
         excluded=_names(contest.excluded),
-        unmeasured=_names(contest.unmeasured),
+        unmeasured=tuple(one.name for one in report.candidates if _is_without_number(contest, one)),
         may_hold_more=_names(contest.may_hold_more),
         noise=noise,
     )
@@ -74,13 +80,16 @@ def verdict_of(report: Report) -> Verdict:
     runner_up = next((one for one in contest.ranked if one is not chosen), None)
     against = first if chosen is not first else runner_up
     lead = log_threshold_ratio(chosen.runs, runner_up.runs) if runner_up else None
+    effect = threshold_ratio(chosen.runs, against.runs) if against else None
     return replace(
         without,
         kind=_kind(contest),
         recommended=chosen.name,
         leaders=_names(leaders),
         against=against.name if against else None,
-        effect=threshold_ratio(chosen.runs, against.runs) if against else None,
+        effect=effect,
+        bounds=threshold_bounds(chosen.runs, against.runs) if against and not effect else None,
+        behind=tuple(one.name for one in contest.ranked if one not in leaders),
         runner_up=runner_up.name if runner_up else None,
         lead=ratio_of(lead),
         quality=_difference(chosen, first),
@@ -94,6 +103,10 @@ def verdict_of(report: Report) -> Verdict:
 
 def _names(candidates: Sequence[CandidateReport]) -> tuple[str, ...]:
     return tuple(one.name for one in candidates)
+
+
+def _is_without_number(contest: Contest, one: CandidateReport) -> bool:
+    return one not in contest.excluded and threshold_over(one.runs).at is None
 
 
 def _kind(contest: Contest) -> Kind:

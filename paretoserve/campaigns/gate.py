@@ -5,24 +5,20 @@ there). It fails where the whole interval of 95 % lies on that side, holds where
 the interval has both. Nothing here runs anything.
 """
 
-import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import numpy as np
-from scipy.stats import t as student_t
-
 from loadtest.results.comparison import REPORT_FILE, CandidateReport, Report
 from loadtest.results.errors import LoadTestError
 from loadtest.results.reading import read_report
 from loadtest.statistics.accuracy import quality_difference
+from loadtest.statistics.estimates import Estimate, Interval, estimate_of, ratio_of_estimates
 from loadtest.statistics.repeats import threshold_over
 
 Outcome = Literal["fails", "undecided", "holds"]
-Interval = tuple[float | None, float | None]
 
 EXIT_CODES: dict[Outcome, int] = {"holds": 0, "fails": 3, "undecided": 4}
 
@@ -203,47 +199,20 @@ def _change(measure: str, now: CandidateReport, then: CandidateReport, same_rate
     return _ratio(_p95(now), _p95(then), "response times of two blocks at least are needed")
 
 
-class _Estimate(NamedTuple):
-    value: float
-    interval: Interval
-
-
-def _threshold(candidate: CandidateReport) -> _Estimate | None:
+def _threshold(candidate: CandidateReport) -> Estimate | None:
     found = threshold_over(candidate.runs)
-    return _Estimate(found.at, found.interval) if found.at is not None else None
+    return Estimate(found.at, found.interval) if found.at is not None else None
 
 
-def _p95(candidate: CandidateReport) -> _Estimate | None:
-    """The geometric mean of the runs, with Student's interval of their logarithms."""
+def _p95(candidate: CandidateReport) -> Estimate | None:
     levels = [run.common_rate for run in candidate.runs if run.common_rate and run.common_rate.is_sound]
-    logs = np.log([level.p95_ms for level in levels if level.p95_ms])
-    if len(logs) < 2:
-        return None
-    half = float(student_t.ppf(0.975, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs)))
-    middle = float(logs.mean())
-    return _Estimate(math.exp(middle), (math.exp(middle - half), math.exp(middle + half)))
+    return estimate_of([level.p95_ms for level in levels if level.p95_ms])
 
 
-def _ratio(now: _Estimate | None, then: _Estimate | None, why_unknown: str) -> Change:
-    """Of two independent estimates, each with its own interval.
-
-    By the method of variance estimates recovery on logarithms: Zou and Donner 2008 (doi:10.1002/sim.3095).
-    """
+def _ratio(now: Estimate | None, then: Estimate | None, why_unknown: str) -> Change:
     if now is None or then is None:
         return Change(None, (None, None), why_unknown)
-    value = now.value / then.value
-    down = _combined(_log(now.value, now.interval[0]), _log(then.value, then.interval[1]))
-    up = _combined(_log(now.value, now.interval[1]), _log(then.value, then.interval[0]))
-    low = value * math.exp(-down) if down is not None else None
-    return Change(value, (low, value * math.exp(up) if up is not None else None))
-
-
-def _log(value: float, end: float | None) -> float | None:
-    return None if not end else math.log(end / value)
-
-
-def _combined(ours: float | None, theirs: float | None) -> float | None:
-    return None if ours is None or theirs is None else math.hypot(ours, theirs)
+    return Change(*ratio_of_estimates(now, then))
 
 
 def _quality_change(now: CandidateReport, then: CandidateReport) -> Change:

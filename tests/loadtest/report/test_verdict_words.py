@@ -3,8 +3,10 @@ from typing import Any
 
 import pytest
 
+from loadtest.report.summary import summary_table
 from loadtest.report.verdict_words import Fact, mark_of, verdict_text, words_of
 from loadtest.results.comparison import CandidateReport, Difference, Report, Run
+from loadtest.results.threshold import Threshold
 from loadtest.statistics.ratios import Ratio
 from loadtest.statistics.verdict import Verdict, verdict_of
 from tests.loadtest.examples import candidate, level, report, two_candidates
@@ -144,3 +146,32 @@ def test_the_next_command_gives_more_users_where_too_few_were_tried() -> None:
 
 def test_a_report_that_does_not_say_how_it_was_made_has_no_next_command() -> None:
     assert words_of(two_candidates(), WINNER).command is None
+
+
+def _bracketed(name: str, low: float, high: float) -> CandidateReport:
+    threshold = Threshold(None, (low, high), f"{low:g}\N{EN DASH}{high:g}", (low, high))
+    levels = (level(low), level(high, 0.1))
+    return replace(candidate(name, levels), runs=(Run(0, 0, "", levels, threshold),))
+
+
+def test_a_winner_whose_threshold_is_no_number_is_shipped_with_what_it_holds_at_least() -> None:
+    compared = report(_bracketed("dense@torch", 12, 16), _bracketed("int8@openvino", 30, 42))
+    found = verdict_of(compared)
+    times = "at least 1.67 \N{MULTIPLICATION SIGN}"
+    assert words_of(compared, found).headline == f"Ship int8@openvino: {times} the users of dense@torch."
+    assert _facts(compared, found)["Effect"].text == (
+        "int8@openvino throttles somewhere between 30 and 42 users; dense@torch throttles somewhere between 12 and 16 "
+        f"users. That is {times} as many, by what bounds the two."
+    )
+    assert "Only bounded" not in _facts(compared, found)
+    assert [mark_of(compared, one, found) for one in compared.candidates] == ["compared with", "recommended"]
+    header, rows = summary_table(compared)
+    assert [row[header.index("users against the first (95%)")] for row in rows] == ["\N{EN DASH}", times]
+
+
+def test_brackets_that_overlap_are_not_told_apart() -> None:
+    compared = report(_bracketed("dense@torch", 12, 32), _bracketed("int8@openvino", 30, 42))
+    found = verdict_of(compared)
+    assert "cannot be told apart" in words_of(compared, found).headline
+    assert "as many" not in _facts(compared, found)["Effect"].text
+    assert summary_table(compared)[0].count("users against the first (95%)") == 0

@@ -49,3 +49,25 @@ def test_levels_far_beyond_do_not_draw_it_below_a_level_that_serves_everything(s
     visits = [Visit(at, (Slice(100, round(100 * share)),) * 6) for at, share in shares.items()]
     crossing = crossing_of(visits, 0.01)
     assert 8 <= crossing.at <= 16
+
+
+def test_at_a_cliff_the_interval_has_both_levels_around_it() -> None:
+    found = crossing_of([even(12, 100, 0, 20), even(13, 100, 0, 20), even(14, 100, 50, 20), even(20, 100, 70)], 0.01)
+    assert 13 < found.at < 14
+    assert found.interval == (13, 14)
+
+
+@pytest.mark.parametrize("edge", [40.2, 41.0, 42.0, 43.8])
+def test_wherever_a_cliff_lies_between_two_levels_the_interval_has_it(edge: float) -> None:
+    visits = [Visit(at, (Slice(200, 0 if at < edge else 80),) * 10) for at in (36, 40, 44)]
+    low, high = crossing_of(visits, 0.01).interval
+    assert low is not None
+    assert high is not None
+    assert low <= edge <= high
+
+
+def test_where_the_share_rises_slowly_the_interval_may_lie_between_the_levels() -> None:
+    low, high = crossing_of([even(36, 400, 1, 60), even(44, 400, 16, 60)], 0.01).interval
+    assert low is not None
+    assert high is not None
+    assert 36 < low < high < 44

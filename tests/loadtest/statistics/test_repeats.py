@@ -62,3 +62,23 @@ def test_many_runs_are_believed_more_than_what_is_usual() -> None:
     assert mean_of(logs, [0.0] * 40).variance == pytest.approx(0.09, rel=0.1)
     assert mean_of([0.0], [0.0]).variance == pytest.approx(START_SCATTER**2)
     assert mean_of([0.0], [0.0], starts=2).interval()[1] == pytest.approx(exp(2.776 * START_SCATTER * 2**0.5), rel=1e-3)
+
+
+def test_a_run_that_found_little_does_not_spoil_the_others() -> None:
+    sure, with_one_more = mean_of([0.0, 0.01, -0.01], [1e-4] * 3), mean_of([0.0, 0.01, -0.01, 0.3], [1e-4] * 3 + [0.04])
+    assert with_one_more.half() < 1.1 * sure.half()
+    assert abs(with_one_more.log) < 0.02
+
+
+def test_runs_that_are_not_equally_sure_have_the_truth_as_often_and_a_narrower_interval() -> None:
+    random = np.random.default_rng(3)
+    covered, halves, plain = 0, [], []
+    for _ in range(1000):
+        within = random.choice([0.01, 0.03, 0.1], 3)
+        logs = random.normal(0, BETWEEN, 3) + random.normal(0, within)
+        mean = mean_of(logs.tolist(), (within**2).tolist())
+        covered += abs(mean.log) <= mean.half()
+        halves.append(mean.half())
+        plain.append(mean_of([0.0] * 3, [float((within**2).mean())] * 3).half())
+    assert covered >= 0.94 * 1000
+    assert np.mean(halves) < np.mean(plain)

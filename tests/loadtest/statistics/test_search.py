@@ -233,3 +233,17 @@ def test_first_levels_without_a_deadline_begin_where_a_server_is_first_busy_all_
 def test_what_is_not_served_counts_however_it_was_lost(outcome: str) -> None:
     levels: Sequence[LevelResult] = [level(4), level(8, ok=900, **{outcome: 100})]
     assert next_users(search_from((4, 8)), levels) in (5, 6, 7)
+
+
+@pytest.mark.parametrize("most_held", [3, 13, 62])
+def test_at_a_cliff_levels_are_put_between_until_none_is_left_or_it_is_known(most_held: int) -> None:
+    levels = searched(
+        search_from((4, 16, 60, 66), max_visits=40),
+        lambda users: Visit(users, (Slice(100, 0 if users <= most_held else 40),) * VISIT_S),
+    )
+    assert sum(one.visits_made for one in levels) < 20
+    low, high = throttling_threshold(levels).interval
+    assert low is not None
+    assert high is not None
+    assert low <= most_held < high
+    assert high - low <= max(1, 2 * CAMPAIGN.precision * high)

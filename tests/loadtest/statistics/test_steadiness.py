@@ -11,7 +11,7 @@ import pytest
 from loadtest.plan.settings import Campaign
 from loadtest.results.levels import Window
 from loadtest.results.records import RequestRow
-from loadtest.statistics.steadiness import Dwell, begin, response_change, watched, why_unsteady_at_rate
+from loadtest.statistics.steadiness import PATIENCE, Dwell, begin, response_change, watched, why_unsteady_at_rate
 from tests.loadtest.examples import row
 from tests.loadtest.simulation import Queue, attempts
 
@@ -130,6 +130,31 @@ def test_a_level_with_too_few_requests_says_so_when_its_time_is_up() -> None:
 def test_few_requests_of_a_single_user_are_enough_where_they_are_alike() -> None:
     dwell, end_s = level(CAMPAIGN, even(*[(5, 10.0), (5, 12.0)] * 15))
     assert (dwell.unsteady, end_s) == ("", 22.0)
+
+
+def wandering(seed: int) -> Callable[[float], float]:
+    """A machine that is a tenth faster or slower in each third of a second."""
+    speeds = np.exp(np.random.default_rng(seed).normal(0, 0.1, 200)).tolist()
+    return lambda at_s: float(speeds[int(3 * at_s)])
+
+
+def test_a_short_level_that_cannot_be_told_yet_is_watched_on_instead_of_refused() -> None:
+    short = replace(CAMPAIGN, min_dwell_s=2.0, max_dwell_s=4.5, min_attempts=32)
+    found = [level(short, queue_rows(100, 0.7, seed, wandering(seed))) for seed in range(2 * SEEDS)]
+    assert sum(not dwell.unsteady for dwell, _ in found) >= 1.6 * SEEDS
+    assert any(end_s > SETTLE_S + short.max_dwell_s and not dwell.unsteady for dwell, end_s in found)
+    assert all(end_s <= SETTLE_S + PATIENCE * short.max_dwell_s for _, end_s in found)
+    drifted = [level(short, queue_rows(100, 0.7, seed, lambda at_s: 1.3 ** (at_s / 2))) for seed in range(SEEDS)]
+    assert sum(bool(dwell.unsteady) for dwell, _ in drifted) >= SEEDS - 1
+
+
+def test_few_requests_that_are_alike_by_chance_from_slice_to_slice_are_not_known_well() -> None:
+    times_ms = [8.0, 10.0, 12.0, 14.0, 14.0, 12.0, 10.0, 8.0] * 4
+    rows = [row(2.05 + place / 8, ms) for place, ms in enumerate(times_ms)]
+    change = response_change(rows, Window(2.0, 6.0))
+    assert change is not None
+    assert change.value == pytest.approx(0, abs=0.01)
+    assert change.error > 0.1
 
 
 def test_an_endpoint_that_rejects_everything_is_steady_in_that() -> None:
