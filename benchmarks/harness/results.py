@@ -48,7 +48,7 @@ def make_result(
     """A result of the command that is running now, on this machine, with the versions installed here."""
     return Result(
         name=name,
-        command=shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
+        command=shlex.join(["python", "-m", "benchmarks", *map(_portable, sys.argv[1:])]),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=describe_machine(),
         versions={package: version(package) for package in packages},
@@ -56,6 +56,11 @@ def make_result(
         rounds=[dict(one) for one in rounds],
         summary=dict(summary),
     )
+
+
+def _portable(argument: str) -> str:
+    """Where folders lie on this machine is nobody's business: of an absolute path, its last two names."""
+    return str(Path(*Path(argument).parts[-2:])) if Path(argument).is_absolute() else argument
 
 
 def write_result(result: Result, folder: Path = RESULTS) -> Path:

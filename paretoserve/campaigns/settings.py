@@ -77,7 +77,7 @@ def quick(load: Load) -> Load:
         ramp_s=0.5,
         settle_s=0.5,
         max_visits=min(load.max_visits, 6),
-        max_search_s=18.0,
+        max_search_s=load.max_search_s or 16.0,
         rate_s=5.0,
         probe_s=1.5,
     )

@@ -24,6 +24,8 @@ STEP_EXAMPLES = 2000
 TEXTS_PER_REQUEST = 20
 # Longer than the stalls of a machine that does something else meanwhile.
 QUEUE_DEADLINE_S = 0.2
+# Of each candidate; the whole demo takes four minutes at most.
+SEARCH_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def run_demo(out: Path, levels: Levels, train_steps: int = TRAIN_STEPS, plain: b
             candidates=[parse_candidate(name, out / "store" / MODEL) for name in CANDIDATES],
             data=str(out / "data"),
             out_dir=out,
-            load=quick(Load(levels)),
+            load=quick(Load(levels, max_search_s=SEARCH_S)),
             queue_deadline_s=QUEUE_DEADLINE_S,
             texts_per_request=TEXTS_PER_REQUEST,
             title="ParetoServe demo",

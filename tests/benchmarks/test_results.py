@@ -8,7 +8,7 @@ from benchmarks.harness.results import Spread, make_result, ratios, spread, writ
 
 
 def test_a_result_tells_everything_that_is_needed_to_judge_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["benchmarks", "peers", "--only", "a b"])
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "peers", "--only", "a b", "--out", "/home/somebody/store/sst2"])
     result = make_result("peers", {"clients": 16}, [{"x": 1.0}], {"ratio": spread([1.0])}, packages=("numpy",))
     path = write_result(result, tmp_path / "deep")
     assert path == tmp_path / "deep" / "peers.json"
@@ -16,7 +16,7 @@ def test_a_result_tells_everything_that_is_needed_to_judge_it(tmp_path: Path, mo
     assert set(written) == {
         *("name", "command", "created", "machine", "versions", "settings", "rounds", "summary"),
     }
-    assert written["command"] == "python -m benchmarks peers --only 'a b'"
+    assert written["command"] == "python -m benchmarks peers --only 'a b' --out store/sst2"
     assert written["machine"]["Processor"]
     assert set(written["versions"]) == {"numpy"}
     assert written["settings"] == {"clients": 16}
