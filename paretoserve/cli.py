@@ -1,7 +1,6 @@
 """The command line. Every error is one sentence that says what to do; PARETOSERVE_DEBUG=1 shows where it came from."""
 
 import os
-import signal
 import sys
 
 import typer
@@ -45,8 +44,6 @@ app.add_typer(env, name="env")
 
 def main() -> None:
     """Run a command; turn errors into one sentence and an exit code of 1."""
-    # Whoever ends a command, a job that is cancelled or a container, ends its servers and generators, too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if is_service_link(os.environ.get("PARETOSERVE_PORT")):
         del os.environ["PARETOSERVE_PORT"]
     try:

@@ -1,5 +1,6 @@
-"""Ctrl-C in the middle of work that can be gone on with."""
+"""Ctrl-C, or SIGTERM, in the middle of work that can be gone on with."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,9 +21,15 @@ def can_go_on(where: str = "from what was kept, a minute ago at most") -> Iterat
 
 @contextmanager
 def stopped_with(sentence: str) -> Iterator[None]:
-    """Ctrl-C ends the command with a sentence about what is left of it."""
+    """Ctrl-C ends the command with a sentence about what is left of it.
+
+    So does SIGTERM: whoever ends a command, as a job that is cancelled does, ends the servers that it had started, too.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt as exc:
         errors.print(f"Stopped; {sentence}.", markup=False, soft_wrap=True)
         raise typer.Exit(_STOPPED) from exc
+    finally:
+        signal.signal(signal.SIGTERM, before)
