@@ -16,6 +16,7 @@ from loadtest.generator.lean.translate import order_of, plan_of, rows_of
 from loadtest.generator.probe import check_endpoint
 from loadtest.plan.arrivals import Arrivals
 from loadtest.plan.settings import Campaign, encode_campaign, read_bodies
+from loadtest.processes import child_process
 from loadtest.results.errors import LoadTestError
 from loadtest.results.levels import LevelResult, Window
 from loadtest.results.request_log import append_rows
@@ -132,10 +133,11 @@ def _events(command: Sequence[str], out_dir: Path) -> Generator[CampaignEvent]:
     """Runs the generator that `command` names and hands out what it tells."""
     log_path = out_dir / _LOG_FILE
     read_fd, write_fd = os.pipe()
-    with os.fdopen(read_fd, "rb") as lines, log_path.open("wb") as log:
+    with os.fdopen(read_fd, "rb") as lines, log_path.open("wb") as log, ExitStack() as stack:
         try:
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
+            started = child_process(
                 [sys.executable, "-m", *command, *_outputs(out_dir, write_fd)],
+                _TERMINATION_S,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -143,11 +145,11 @@ def _events(command: Sequence[str], out_dir: Path) -> Generator[CampaignEvent]:
                 # Ctrl-C in a terminal reaches this process alone, which then ends the generator itself.
                 start_new_session=True,
             )
+            process = stack.enter_context(started)
         finally:
             os.close(write_fd)
-        with _terminated_at_exit(process):
-            yield from map(decode_event, lines)
-            code = process.wait()
+        yield from map(decode_event, lines)
+        code = process.wait()
     if code != 0:
         raise LoadTestError(_why_it_ended(code, log_path))
 
@@ -169,25 +171,16 @@ def _workers(campaign: Campaign, out_dir: Path) -> Iterator[None]:
     with ExitStack() as stack:
         for number in range(campaign.workers):
             log = stack.enter_context((out_dir / f"worker-{number}.log").open("wb"))
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            started = child_process(
+                command,
+                _TERMINATION_S,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
-            stack.enter_context(_terminated_at_exit(process))
+            stack.enter_context(started)
         yield
-
-
-@contextmanager
-def _terminated_at_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(_TERMINATION_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 def _locust(campaign: Campaign) -> list[str]:

@@ -3,11 +3,12 @@
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from handlers.backends.catalogue import BACKENDS
+from loadtest.processes import interrupts_deferred
 from model_store.errors import EnvironmentUnavailable, ParetoServeError
 from paretoserve.candidates.candidate import Candidate
 from paretoserve.hosts.endpoint import Served, url_only, wait_until_ready
@@ -90,31 +91,38 @@ def served_by_container(
     """
     image_id(candidate.backend)
     log_file.parent.mkdir(parents=True, exist_ok=True)
-    container = docker(
+    with ExitStack() as stack:
+        with interrupts_deferred():
+            container = docker(*_run(candidate, options, cores, limits))
+            stack.callback(_end, container, log_file)
+        url = f"http://{docker('port', container, PORT).splitlines()[0]}"
+        if not wait_until_ready(url, lambda: _runs(container), ready_timeout_s):
+            runs = _runs(container)
+            _save_log(container, log_file)
+            raise ParetoServeError(why_not_ready(runs, ready_timeout_s, log_file))
+        yield Served(url, first_process(container), lambda: _runs(container))
+
+
+running_container = url_only(served_by_container)
+
+
+def _run(candidate: Candidate, options: Sequence[str], cores: Sequence[int], limits: Limits) -> list[str]:
+    return [
         *("run", "--detach", "--label", "paretoserve.compare", "--publish", f"127.0.0.1::{PORT}"),
         *("--mount", f"type=bind,source={candidate.folder.resolve()},target={MODEL},readonly"),
         *("--user", f"{os.getuid()}:{os.getgid()}", "--read-only", "--tmpfs", "/tmp"),  # noqa: S108  the container's
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         *("--cpuset-cpus", ",".join(map(str, cores)), *limits.options()),
         *(image_of(candidate.backend), "serve", f"{MODEL}@{candidate.backend}", *options),
-    )
+    ]
+
+
+def _end(container: str, log_file: Path) -> None:
     try:
-        url = f"http://{docker('port', container, PORT).splitlines()[0]}"
-        ready = wait_until_ready(url, lambda: _runs(container), ready_timeout_s)
-        if not ready:
-            runs = _runs(container)
-            _save_log(container, log_file)
-            raise ParetoServeError(why_not_ready(runs, ready_timeout_s, log_file))
-        yield Served(url, first_process(container), lambda: _runs(container))
+        docker("stop", "-t", f"{STOP_S:.0f}", container)
+        _save_log(container, log_file)
     finally:
-        try:
-            docker("stop", "-t", f"{STOP_S:.0f}", container)
-            _save_log(container, log_file)
-        finally:
-            docker("rm", "--force", container)
-
-
-running_container = url_only(served_by_container)
+        docker("rm", "--force", container)
 
 
 def docker(*arguments: str) -> str:
@@ -125,7 +133,14 @@ def docker(*arguments: str) -> str:
         ParetoServeError: it failed; the message is the last of its own.
     """
     try:
-        done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
+        # In a session of its own: a Ctrl-C in the terminal is for us, who then end the container.
+        done = subprocess.run(  # noqa: S603
+            ["docker", *arguments],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=False,
+            start_new_session=True,
+        )
     except OSError as exc:
         raise EnvironmentUnavailable("There is no docker on the PATH; install it, or leave out --with docker.") from exc
     if done.returncode == 0:

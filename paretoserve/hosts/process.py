@@ -1,15 +1,15 @@
 """A server as a process of its own, on cores of its own, for as long as a campaign needs it."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from loadtest.processes import child_process, end
 from model_store.errors import ParetoServeError
 from paretoserve.hosts.endpoint import Served, url_only, wait_until_ready
 
@@ -37,17 +37,19 @@ def served_by_process(
     """
     log_file.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "paretoserve", "serve", *variants, "--port", "0", *options]
-    with log_file.open("wb") as log, on_cores(cores):
-        process = subprocess.Popen(  # noqa: S603  our own interpreter, no shell
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=environment
-        )
-    output = _Output(process)
-    try:
-        url = _ready_url(process, output, log_file, ready_timeout_s)
-        yield Served(url, process.pid, lambda: process.poll() is None)
-    finally:
-        _stop(process)
-        output.close()
+    with ExitStack() as stack:
+        with log_file.open("wb") as log, on_cores(cores):
+            started = child_process(
+                command, STOP_S, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=environment
+            )
+            process = stack.enter_context(started)
+        output = _Output(process)
+        try:
+            url = _ready_url(process, output, log_file, ready_timeout_s)
+            yield Served(url, process.pid, lambda: process.poll() is None)
+        finally:
+            end(process, STOP_S)
+            output.close()
 
 
 running_server = url_only(served_by_process)
@@ -120,13 +122,3 @@ def why_not_ready(runs: bool, timeout_s: float, log_file: Path, printed: Sequenc
     why = f"was not ready within {timeout_s:.0f} s" if runs else "ended"
     said = ["and of what it printed:", *printed] if printed else []
     return "\n".join([f"The server {why}; the end of {log_file.name}:", *tail, *said])
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

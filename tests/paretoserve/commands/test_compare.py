@@ -1,10 +1,12 @@
 """`compare` as a person types it: stopped in the middle, gone on with, held against an earlier report."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -62,18 +64,25 @@ def course(tiny_store: Path, tiny_data: Path, tmp_path_factory: pytest.TempPathF
 
 
 def stopped_after_a_run(asked: list[str], by: signal.Signals = signal.SIGINT) -> Done:
-    """What it printed; all processes that it had started have ended."""
-    pipe = subprocess.PIPE
+    """What it printed; all processes that it had started have ended, also those that it was just starting."""
+    pipe, mark = subprocess.PIPE, str(uuid.uuid4())
     # Tests that run in the background are started with Ctrl-C ignored.
     restore = [sys.executable, "-c", _WITH_CTRL_C, *asked[3:]]
-    with subprocess.Popen(restore, stdout=pipe, stderr=pipe, text=True) as process:
+    with subprocess.Popen(restore, stdout=pipe, stderr=pipe, text=True, env={**os.environ, _MARK: mark}) as process:
         assert process.stderr is not None
         said = _until_the_second_run(process.stderr)
-        started = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(by)
         printed, rest = process.communicate(timeout=60)
-    until_gone(started)
+    until_gone(_marked(mark))
     return Done(process.returncode, printed, said + rest)
+
+
+_MARK = "STARTED_BY_A_TEST"
+
+
+def _marked(mark: str) -> list[psutil.Process]:
+    """Processes that inherited it."""
+    return [one for one in psutil.process_iter(["environ"]) if (one.info["environ"] or {}).get(_MARK) == mark]
 
 
 _WITH_CTRL_C = """
