@@ -15,7 +15,7 @@ from recipes.data.checkpoint import CHECKPOINT_FILES
 from recipes.data.tokenizer import write_tokenizer
 from recipes.data.validation import split_off_validation
 from recipes.steps.base import ChecksShape, Step, StepInput
-from recipes.work.folder import Clock, fingerprint, write_whole
+from recipes.work.folder import Clock, fingerprint, held, write_whole
 from recipes.work.progress import Progress, part_of
 
 # Of a step's folder.
@@ -66,7 +66,8 @@ def run_steps(steps: Sequence[Step], given: ChainInput) -> tuple[Path, list[Line
     on in that folder, and one that was finished there, by whatever recipe, is not done again.
 
     Raises:
-        RecipeError: a step cannot be done; before any is begun, where the checkpoint is too small for it.
+        RecipeError: a step cannot be done; before any is begun, where the checkpoint is too small for it. Or another
+            process is doing it.
         DataError: there are too few rows.
     """
     check_steps(steps, read_shape(given.checkpoint))
@@ -90,8 +91,16 @@ def _begin(given: ChainInput) -> str:
 
 def _run(step: Step, given: ChainInput, checkpoint: Path, folder: Path, report: Progress) -> None:
     """Do one step in its folder, where it may have been begun."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with held(folder):
+        # Another process may have finished it just before.
+        if not (folder / _FINISHED).is_file():
+            _run_alone(step, given, checkpoint, folder, report)
+
+
+def _run_alone(step: Step, given: ChainInput, checkpoint: Path, folder: Path, report: Progress) -> None:
     work = folder / _WORK
-    work.mkdir(parents=True, exist_ok=True)
+    work.mkdir(exist_ok=True)
     clock = Clock(folder / _SECONDS)
     train, validation = split_off_validation(given.train, given.seed)
     done = step.run(

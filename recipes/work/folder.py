@@ -1,5 +1,6 @@
 """Folders of work that survives a kill: how they are called, and how files in them are written whole or not at all."""
 
+import fcntl
 import hashlib
 import time
 from collections.abc import Iterator
@@ -9,7 +10,10 @@ from typing import Any
 
 import msgspec
 
+from model_store.errors import RecipeError
 from recipes.work.progress import Progress
+
+_LOCK = "lock"
 
 # A kill loses the count of at most so much.
 _KEEP_EVERY_S = 5.0
@@ -35,6 +39,24 @@ def write_whole(file: Path, content: bytes) -> None:
     """Write `file` in a single step: whoever reads it finds the old content or the new."""
     with writing(file) as partial:
         partial.write_bytes(content)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Nobody else works in `folder` meanwhile. The kernel lets go of it when this process ends, however that comes.
+
+    Raises:
+        RecipeError: another process works there.
+    """
+    with (folder / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise RecipeError(
+                f"Another process is doing this step, in '{folder}'; wait until it is done and run the same command "
+                "again, or end that process first."
+            ) from exc
+        yield
 
 
 class Clock:

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -10,6 +12,7 @@ from networks.checkpoint import load_checkpoint, save_checkpoint
 from networks.encoder.shape import EncoderShape
 from recipes.steps.base import Step, StepInput, parameter
 from recipes.steps.chain import ChainInput, run_steps
+from recipes.work.folder import held
 from tests.tiny import TEXTS, tiny_checkpoint
 
 ROWS = tuple(Row(text, pair, i % 2) for i, (text, pair) in enumerate(TEXTS))
@@ -52,6 +55,17 @@ class Curious(Shift):
     def run(self, given: StepInput) -> Path:
         given.latency_s(load_checkpoint(given.checkpoint).shape)
         return given.checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Asking(Shift):
+    """Reports before it does anything."""
+
+    name: ClassVar[str] = "asking"
+
+    def run(self, given: StepInput) -> Path:
+        given.report("begins", 0.0)
+        return Shift.run(self, given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +135,24 @@ def test_only_what_was_measured_on_an_engine_is_kept_for_that_engine_alone(given
 def test_a_step_that_asks_for_latencies_must_say_so(given: ChainInput) -> None:
     with pytest.raises(AssertionError, match="uses_latency"):
         run_steps((Curious(1.0),), given)
+
+
+def test_a_step_that_another_process_is_doing_is_refused(given: ChainInput) -> None:
+    def from_another_process(what: str, done: float) -> None:
+        code = f"from recipes.work.folder import held\nwith held(__import__('pathlib').Path({str(folder())!r})): pass"
+        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert "RecipeError: Another process is doing this step" in other.stderr
+        DONE.append("refused")
+
+    def folder() -> Path:
+        (found,) = given.work.glob("asking.*")
+        return found
+
+    run_steps((Asking(1.0),), replace(given, report=from_another_process))
+    assert DONE == ["refused", "asking 1.0"]
+    with held(folder()):
+        run_steps((Asking(1.0),), given)
+    assert DONE == ["refused", "asking 1.0"], "what is finished is used whoever works there"
 
 
 def test_a_step_that_failed_finds_its_folder_again(given: ChainInput, monkeypatch: pytest.MonkeyPatch) -> None:
