@@ -28,8 +28,10 @@ Seconds = Annotated[float, typer.Option("--seconds", min=0.5, help="How long eac
 Clients = Annotated[int, typer.Option("--clients", min=1, help="Closed-loop clients without think time.")]
 
 
-def _write(result: Result, out: Path) -> None:
+def _write(result: Result, out: Path, shows_summary: bool = False) -> None:
     console.print(f"Result: {write_result(result, out)}", markup=False, soft_wrap=True)
+    if shows_summary:
+        console.print_json(data=msgspec.to_builtins(result.summary))
 
 
 @app.command()
@@ -98,6 +100,14 @@ def start(rounds: Rounds = 3, out: Out = RESULTS) -> None:
     from benchmarks.measures.start import measure_start
 
     _write(measure_start(rounds), out)
+
+
+@app.command("multi-model")
+def multi_model(rounds: Rounds = 10, models: int = 20, together: int = 5, out: Out = RESULTS) -> None:
+    """Models loaded and unloaded on a multi-model endpoint: seconds until ready, and memory that comes back."""
+    from benchmarks.measures.multi_model import measure_multi_model
+
+    _write(measure_multi_model(rounds, models, together), out)
 
 
 @app.command()
@@ -246,9 +256,7 @@ def hostile(
     """Sixteen ordinary clients beside one that sends the most expensive legal bodies without pause."""
     from benchmarks.measures.hostile import measure_hostile
 
-    result = measure_hostile(rounds, seconds, only or ())
-    _write(result, out)
-    console.print_json(data=msgspec.to_builtins(result.summary))
+    _write(measure_hostile(rounds, seconds, only or ()), out, shows_summary=True)
 
 
 @app.command()
@@ -262,9 +270,7 @@ def soak(
     from benchmarks.hostile.soak import Soak
     from benchmarks.measures.soak import measure_soak
 
-    result = measure_soak(Soak(60 * minutes, 60 * settle, kill_every_s=kill_every))
-    _write(result, out)
-    console.print_json(data=msgspec.to_builtins(result.summary))
+    _write(measure_soak(Soak(60 * minutes, 60 * settle, kill_every_s=kill_every)), out, shows_summary=True)
 
 
 @app.command()

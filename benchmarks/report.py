@@ -160,12 +160,20 @@ def _peers(result: Result) -> str:
         )
         for name, one in summary["peers"].items()
     ]
+    own = f"\n{_own_code(summary['own_code'])}\n" if "own_code" in summary else ""
     skipped = "".join(f"\nNot measured: {name}: {why}\n" for name, why in result.settings.get("skipped", {}).items())
     return (
         f"{spread_text(summary['ratio_to_fastest_peer'])} times the requests a second of the fastest of them in the "
         "same round. All serve the same ONNX file with the same settings of the engine, tokenizer and sentences on one "
-        f"core to closed-loop clients on another.\n\n{markdown_table(head, rows)}{skipped}"
+        f"core to closed-loop clients on another.\n\n{markdown_table(head, rows)}{own}{skipped}"
     )
+
+
+def _own_code(figures: dict[str, Any]) -> str:
+    over = [("over_one_by_one", "that one by one"), ("over_litserve", "LitServe's with `batch` and `unbatch`")]
+    told = " and ".join(f"{spread_text(figures[name])} times {what}" for name, what in over if name in figures)
+    rate = spread_text(figures["requests_per_s"], 0)
+    return f"The same model as own code with `predict_batch_fn` answers {rate} requests a second, {told}."
 
 
 def _times(figures: dict[str, Any]) -> tuple[str, str]:

@@ -24,10 +24,11 @@ from paretoserve.terminal.progress import console
 from serving.front.http_errors import STATUS, status_of
 from serving.front.metrics import Metrics
 from serving.front.refusals import Refusal
+from serving.front.sagemaker_variables import VARIABLES
 from serving.front.settings import Settings
 
 DOCS = Path(__file__).parent
-PAGES = ("reference.md", "report.md", "serve.md", "compare.md", "../README.md")
+PAGES = ("reference.md", "report.md", "serve.md", "compare.md", "container.md", "../README.md")
 # Two comparisons as `paretoserve compare` wrote them: of all engines, in containers, and of some on another processor.
 RESULTS = DOCS / "results" / "sst2-containers"
 RESULTS_AMX = DOCS / "results" / "sst2-amx"
@@ -172,6 +173,11 @@ def _first_line(kind: type[Exception]) -> str:
     return (inspect.getdoc(kind) or "").splitlines()[0]
 
 
+def variables_section() -> str:
+    rows = [(_code(one.name), one.use, one.meaning) for one in VARIABLES]
+    return table(("variable", "for", "meaning"), rows)
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "commands": commands_section,
     "settings": settings_section,
@@ -180,6 +186,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "statuses": statuses_section,
     "results": results_section,
     "report-json": report_section,
+    "sagemaker-variables": variables_section,
     "results-amx": lambda: results_section(RESULTS_AMX),
 }
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from handlers.onnx_folder import EXPORT, export_artifacts, is_export
+from handlers.own_code.entry import entry_name
 from handlers.published_config import config_labels, config_max_tokens, is_sequence_classifier
 from model_store.errors import StoreError, UnsupportedCheckpoint
 from model_store.manifest import MANIFEST_FILE, TOKENIZER_FILE, Artifact, Layout, Manifest, Technique, read_manifest
@@ -35,7 +36,7 @@ def inferred_manifest(folder: Path) -> Manifest:
     folder = folder.resolve()
     if is_export(folder):
         return _published_manifest(folder, export_artifacts(folder))
-    has_code = (folder / USER_CODE).is_file()
+    has_code = entry_name(folder) is not None
     if all((folder / file).is_file() for file in _CHECKPOINT):
         try:
             return _checkpoint_manifest(folder)

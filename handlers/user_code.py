@@ -1,58 +1,50 @@
-"""A user's own `code/inference.py`: any of `model_fn`, `input_fn`, `predict_fn`, `output_fn`, as SageMaker calls them.
+"""A user's own `code/inference.py`: any of the functions of SageMaker's toolkits, called as those call them.
 
 A function may take one more argument than the contract states; it is then given a `Context`.
 """
 
-import inspect
 import re
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path, PurePath
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from handlers.hashed_modules import HashedModules
+from handlers.own_code.arguments import ARGUMENTS, adapted
+from handlers.own_code.batches import SIZE, batch_size
+from handlers.own_code.context import Context
+from handlers.own_code.entry import entry_name
+from handlers.own_code.failures import told, translated
+from handlers.own_code.modules import import_module_of
+from handlers.own_code.requirements import advice
+from handlers.own_tensors import OwnTensors, declared_tensors
 from model_store.code import read_hashed_code
-from model_store.errors import BackendError, ParetoServeError
-
-INFERENCE_FILE = Path("code") / "inference.py"
-_MODULE = INFERENCE_FILE.stem
-
-_ARGUMENTS = {"model_fn": 1, "input_fn": 2, "predict_fn": 2, "output_fn": 2}
-
+from model_store.errors import BackendError
 
 # What may stand in a header: a line break in it would begin another one.
 _CONTENT_TYPE = re.compile(r"[\t -~\x80-\xff]+")
-
-# Characters of an error's text that are told.
-_MOST_TOLD = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a function that asks for it is told of where it runs."""
-
-    model_dir: str
-    manifest: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class UserCode:
     """The functions that the user's module defines; None stands for ours."""
 
+    pre_model_fn: Callable[[str], Any] | None = None
     model_fn: Callable[[str], Any] | None = None
+    model_warmup_fn: Callable[[str, Any], Any] | None = None
     input_fn: Callable[[Any, str], Any] | None = None
     predict_fn: Callable[[Any, Any], Any] | None = None
+    predict_batch_fn: Callable[[list[Any], Any], Any] | None = None
     output_fn: Callable[[Any, str], Any] | None = None
+    transform_fn: Callable[[Any, Any, str, str], Any] | None = None
+    tensors: OwnTensors = OwnTensors()
+    batch_size: int = 1
 
     @property
     def replaces_the_model(self) -> bool:
-        """Whether requests must run one by one through the user's functions, not batched through our engine."""
-        return self.model_fn is not None or self.predict_fn is not None
+        """Whether requests must run through the user's functions, not batched through our engine."""
+        replacing = self.model_fn, self.predict_fn, self.predict_batch_fn, self.transform_fn
+        return any(function is not None for function in replacing)
 
 
 def load_user_code(model_dir: Path, context: Context, sha256: Mapping[str, str] | None = None) -> UserCode:
@@ -65,91 +57,56 @@ def load_user_code(model_dir: Path, context: Context, sha256: Mapping[str, str] 
         BackendError: the module cannot be imported, or a function takes the wrong number of arguments.
         StoreError: a file of the code is not the one that was hashed, or this user may not read it.
     """
-    folder = model_dir / INFERENCE_FILE.parent
-    spec = _spec(folder) if sha256 is None else _hashed_spec(folder, read_hashed_code(model_dir, sha256))
-    if spec is None:
+    code = None if sha256 is None else read_hashed_code(model_dir, sha256)
+    file = entry_name(model_dir)
+    if file is None or (code is not None and file not in code):
         return UserCode()
-    module = _import(spec)
-    if hasattr(module, "transform_fn"):
-        raise BackendError(f"{INFERENCE_FILE} defines transform_fn; define input_fn, predict_fn and output_fn instead.")
-    found = {name: getattr(module, name) for name in _ARGUMENTS if callable(getattr(module, name, None))}
-    return UserCode(**{name: _with_context(name, function, context) for name, function in found.items()})
-
-
-def _spec(folder: Path) -> ModuleSpec | None:
-    file = folder / INFERENCE_FILE.name
-    if not file.is_file():
-        return None
-    # The module may import its neighbours, as it can on SageMaker.
-    sys.path.insert(0, str(folder))
-    return spec_from_file_location(_MODULE, file)
-
-
-def _hashed_spec(folder: Path, code: Mapping[str, bytes]) -> ModuleSpec | None:
-    modules = HashedModules(folder, {str(PurePath(*PurePath(name).parts[1:])): code[name] for name in code})
-    modules.install()
-    # What else lies there, as compiled modules, is found last: what is added later takes no other module's place.
-    sys.path.append(str(folder))
-    return modules.find_spec(_MODULE)
-
-
-def _import(spec: ModuleSpec) -> ModuleType:
-    assert spec.loader is not None, "this is a bug: a .py file always has a loader"
-    module = module_from_spec(spec)
-    sys.modules[_MODULE] = module
+    path = model_dir / file
     try:
-        spec.loader.exec_module(module)
+        module = import_module_of(path.parent, path.stem, code)
     except BaseException as exc:  # sys.exit() in it, too
-        raise BackendError(f"{INFERENCE_FILE} cannot be imported: {told(exc)}") from exc
-    return module
+        raise BackendError(f"{file} cannot be imported: {told(exc)}{advice(model_dir, exc)}") from exc
+    found = {name: function for name in ARGUMENTS if (function := getattr(module, name, None)) is not None}
+    _check(file, found)
+    functions = {name: adapted(file, name, function, context) for name, function in found.items()}
+    size = batch_size(file, getattr(module, SIZE, None)) if "predict_batch_fn" in found else 1
+    context.system_properties["batch_size"] = size
+    return UserCode(**functions, tensors=_tensors(file, module, found), batch_size=size)
 
 
-def _with_context(name: str, function: Callable[..., Any], context: Context) -> Callable[..., Any]:
-    expected = _ARGUMENTS[name]
-    try:
-        given = len(inspect.signature(function).parameters)
-    except (TypeError, ValueError) as exc:
-        raise BackendError(f"{INFERENCE_FILE}: {name} has no signature that can be read.") from exc
-    if given == expected:
-        return function
-    if given == expected + 1:
-        return lambda *arguments: function(*arguments, context)
-    raise BackendError(
-        f"{INFERENCE_FILE}: {name} takes {given} arguments; it must take {expected}, or {expected + 1} with a context."
-    )
+def run_at_load(function: Callable[..., Any] | None, name: str, model_dir: Path, *model: Any) -> Any:
+    """What a function of the user's returns for the variant's folder, and for the model where there is one by now.
 
-
-@contextmanager
-def translated(what: str) -> Iterator[None]:
-    """Whatever the user's own code raises is an error of the variant, told by name; ours pass through.
-
-    `SystemExit` and its like are no wish to end the worker, which has other requests in hand.
+    Raises:
+        BackendError: whatever the function raises.
     """
-    try:
-        yield
-    except ParetoServeError:
-        raise
-    except BaseException as exc:
-        raise BackendError(f"The variant's own {what} failed: {told(exc)}") from exc
+    if function is None:
+        return None
+    with translated(name):
+        try:
+            return function(str(model_dir), *model)
+        except ModuleNotFoundError as exc:
+            raise BackendError(f"The variant's own {name} failed: {told(exc)}{advice(model_dir, exc)}") from exc
 
 
-def told(error: BaseException) -> str:
-    """An error by its type and its text, in characters that can be sent, however strange it is."""
-    return f"{sendable(type(error).__name__)}: {message_of(error)}"
+def _check(file: str, found: Mapping[str, Any]) -> None:
+    for name, function in found.items():
+        if not callable(function):
+            raise BackendError(f"{file}: {name} is no function; define one, or leave it out.")
+    others = sorted({"input_fn", "predict_fn", "predict_batch_fn", "output_fn"} & found.keys())
+    if others and "transform_fn" in found:
+        raise BackendError(
+            f"{file} defines transform_fn and {others[0]}; transform_fn stands for input_fn, predict_fn and output_fn "
+            "together, so define it alone."
+        )
 
 
-def message_of(error: BaseException) -> str:
-    """An error's own text, in characters that can be sent; code of a user's may have made it, or fail to make it."""
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001  a method of the user's own
-        return "(it has no text)"
-    return sendable(text if len(text) <= _MOST_TOLD else f"{text[:_MOST_TOLD]}...")
-
-
-def sendable(text: str) -> str:
-    """The text, with whatever UTF-8 cannot hold written as an escape."""
-    return text.encode("utf-8", "backslashreplace").decode()
+def _tensors(file: str, module: ModuleType, found: Mapping[str, Any]) -> OwnTensors:
+    tensors = declared_tensors(module)
+    takes_them = {"model_fn", "predict_fn", "predict_batch_fn"} & found.keys() and "transform_fn" not in found
+    if tensors and not takes_them:
+        raise BackendError(f"{file} declares tensors; define a model_fn or predict_fn that takes them.")
+    return tensors
 
 
 def as_body(encoded: Any, kind: str, otherwise: Callable[[Any], bytes]) -> tuple[bytes, str]:
@@ -160,7 +117,7 @@ def as_body(encoded: Any, kind: str, otherwise: Callable[[Any], bytes]) -> tuple
     Raises:
         ValueError: that is no content type.
     """
-    body, kind = encoded if isinstance(encoded, tuple) else (encoded, kind)
+    body, kind = encoded[:2] if isinstance(encoded, tuple) else (encoded, kind)
     if not isinstance(kind, str) or not _CONTENT_TYPE.fullmatch(kind):
         raise ValueError(f"{kind!r} is no content type; return the body alone, or a content type as a text of Latin-1")
     if isinstance(body, str):

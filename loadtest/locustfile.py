@@ -105,6 +105,7 @@ def _climb(environment: Any, workload: Workload) -> None:
 
 def _take_part(environment: Any, workload: Workload) -> None:
     """Record what the users of this process do."""
+    workload.prepare_signatures()
     _set_up_users(workload)
     if workload.campaign.client_cpus is not None:
         os.sched_setaffinity(0, workload.campaign.client_cpus)

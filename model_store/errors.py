@@ -10,12 +10,18 @@
     ├── UnknownHost               the request is for a host that this server is not
     ├── Unauthorized              the server wants a key, and the request has none that it knows
     ├── UnknownVariant            no such variant is served or stored
+    │   ├── UnknownModel          no such model is loaded, or there is no folder to load it from
+    │   └── UnknownVersion        it is, but not in that version
+    ├── AlreadyLoaded             there is a model of this name
+    ├── NoMemory                  there is no memory for a model more
     ├── StoreError                a variant on disk cannot be used
     │   ├── DamagedArtifact       a file differs from what its manifest says
+    │   ├── UnsafeArchive         an archive holds what could do harm, and is not unpacked
     │   ├── UnsupportedManifest   the manifest is of a later schema, or is no manifest
     │   └── UnsupportedCheckpoint the checkpoint is none that a recipe can read
     ├── BackendError              an engine failed to load, or failed on a batch
-    │   └── GoldenMismatch        an engine runs, but answers differently from its recipe
+    │   ├── GoldenMismatch        an engine runs, but answers differently from its recipe
+    │   └── OwnCodeError          the variant's own code failed, and names the status to answer with
     ├── EnvironmentUnavailable    what an engine needs is not installed, or cannot be
     ├── Overloaded                the server is full: try again after a while
     ├── DeadlineExceeded          the answer would come too late to be of use
@@ -76,12 +82,40 @@ class UnknownVariant(ParetoServeError):
         super().__init__(f"There is no variant {name!r} here; choose one of {', '.join(known) or '(none)'}.")
 
 
+class UnknownModel(UnknownVariant):
+    """No model of that name is loaded, or there is no folder to load it from."""
+
+    def __init__(self, message: str) -> None:
+        ParetoServeError.__init__(self, message)
+
+
+class UnknownVersion(UnknownVariant):
+    """A variant of that name is served, but not in the version that was asked for."""
+
+    def __init__(self, name: str, version: str, known: tuple[str, ...]) -> None:
+        ParetoServeError.__init__(
+            self, f"Variant {name!r} has no version {version!r}; ask for {', '.join(known)}, or for none."
+        )
+
+
+class AlreadyLoaded(ParetoServeError):
+    """There is a model, or a variant, of this name already."""
+
+
+class NoMemory(ParetoServeError):
+    """There is not enough memory to load one more model; unload others first."""
+
+
 class StoreError(ParetoServeError):
     """A variant on disk cannot be used."""
 
 
 class DamagedArtifact(StoreError):
     """A file is missing, or its bytes differ from what the manifest says."""
+
+
+class UnsafeArchive(StoreError):
+    """An archive holds names that lead out of its folder, links, devices, or more than it may; it is not unpacked."""
 
 
 class UnsupportedManifest(StoreError):
@@ -98,6 +132,14 @@ class BackendError(ParetoServeError):
 
 class GoldenMismatch(BackendError):
     """An engine runs, but its answers to the golden inputs are not those of the recipe."""
+
+
+class OwnCodeError(BackendError):
+    """The variant's own code raised an error that has a `status_code`, which is for the client, as its text is."""
+
+    def __init__(self, message: str, status: int) -> None:
+        self.status = status
+        super().__init__(message)
 
 
 class EnvironmentUnavailable(ParetoServeError):

@@ -11,6 +11,7 @@ from model_store.errors import ParetoServeError
 from paretoserve.commands.build import build
 from paretoserve.commands.compare import compare
 from paretoserve.commands.demo import demo
+from paretoserve.commands.deploy import deploy
 from paretoserve.commands.env import env
 from paretoserve.commands.finetune import finetune
 from paretoserve.commands.list import list_
@@ -39,6 +40,7 @@ app.command()(load)
 app.command()(compare)
 app.command()(package)
 app.command()(report)
+app.add_typer(deploy, name="deploy")
 app.add_typer(env, name="env")
 
 

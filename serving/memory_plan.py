@@ -17,6 +17,11 @@ class MemoryPlan:
     bodies_mib: int
     worker_mib: int | None
 
+    @property
+    def workers_mib(self) -> int:
+        """What is left for all workers together."""
+        return max(0, self.total_mib - tuning.FRONT_MIB - self.bodies_mib)
+
     def __str__(self) -> str:
         bodies = f"bodies in flight have {self.bodies_mib}"
         if self.worker_mib is None:

@@ -20,6 +20,9 @@ MOST_OVERTAKEN = 8
 # While others wait, requests whose texts do not fit into one call have every so manieth call: about 20 % of the engine.
 BULK_EVERY = 5
 
+# Inputs of each part of an answer that is sent in parts: few enough for the first to be there soon; each costs a job.
+INPUTS_OF_A_PART = 8
+
 # The worker.
 
 # Bytes of a body that is decoded on the thread that received it: that takes less time than handing it to another one.
@@ -86,5 +89,11 @@ STRANDED_S = 2.0
 BODIES_SHARE = 1 / 8
 # MiB that the front needs: some 50 at its start, and what the system keeps on the container's account.
 FRONT_MIB = 128
+# MiB that a worker is taken to need besides its model, before one on its engine was measured: ONNX Runtime has 90.
+WORKER_MIB = 128
+# How many times the bytes of its files a model is taken to need while it is loaded: the file, and what is made of it.
+COPIES_WHILE_LOADING = 2
+# Loads that may wait for their turn; a load takes seconds, so what comes then would wait for minutes.
+MOST_LOADS_WAITING = 32
 # MiB below which no limit of a worker goes: ONNX Runtime with six layers has 210.
 LEAST_WORKER_MIB = 256

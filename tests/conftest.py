@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -61,3 +62,16 @@ def built_once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
             return Path(made)
 
     return get
+
+
+@pytest.fixture(autouse=True)
+def _clean_imports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A test that loads a user's code in this process adds to the module path and to the modules; the next one starts
+    without them."""
+    path, finders, modules = list(sys.path), list(sys.meta_path), set(sys.modules)
+    yield
+    sys.path[:], sys.meta_path[:] = path, finders
+    written = str(tmp_path_factory.getbasetemp())
+    for name in set(sys.modules) - modules:
+        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(written):
+            del sys.modules[name]

@@ -10,7 +10,7 @@ from benchmarks.peers.common.peer import Peer, plain_body, plain_label
 from benchmarks.peers.process import running_peer
 from paretoserve.hosts.process import running_server
 
-OURS = "paretoserve"
+OURS, OWN_CODE = "paretoserve", "paretoserve with own code"
 OPTIONS = ("--streams", "1", "--threads", "1", "--queue-deadline", "5")
 """One call of the engine at once, as the peers have it; and nothing refused, as the peers refuse nothing."""
 

@@ -17,6 +17,7 @@ from benchmarks.peers.catalogue import PEERS
 from benchmarks.peers.common.peer import MAX_BATCH, Peer
 from benchmarks.peers.contestant import OPTIONS, OURS, Contestant, contestants
 from benchmarks.peers.measure import Conditions, measure
+from benchmarks.peers.own_code import own_code
 from benchmarks.peers.process import PeerFailed
 from benchmarks.peers.summary import summarize
 from handlers.backends.base import Placement
@@ -56,7 +57,8 @@ def run_peers(benchmark: PeersBenchmark) -> Result:
     ready, skipped = _with_environments(chosen)
     conditions = _conditions(benchmark, sentences, variant)
     with pinned(conditions.client_cores):
-        rounds = _measure_all(benchmark, contestants(ready, variant), conditions, skipped)
+        every = [*contestants(ready, variant), *own_code(variant)]
+        rounds = _measure_all(benchmark, every, conditions, skipped)
     settings = _settings(benchmark, conditions, model, sentences, ready) | {"skipped": skipped}
     return make_result("peers", settings, rounds, summarize([one["figures"] for one in rounds]))
 

@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from benchmarks.harness.results import spread_text
-from benchmarks.peers.contestant import OURS
+from benchmarks.peers.contestant import OURS, OWN_CODE
 
 
 def peers_table(summary: Mapping[str, Any]) -> Table:
@@ -15,6 +15,7 @@ def peers_table(summary: Mapping[str, Any]) -> Table:
     for header in ("requests/s", "ours over it", "p95, ms", "one client p50, ms", "not 200"):
         table.add_column(header, justify="right")
     rows = {OURS: summary["ours"]} if "ours" in summary else {}
+    rows |= {OWN_CODE: summary["own_code"]} if "own_code" in summary else {}
     for name, figures in (rows | summary["peers"]).items():
         ratio = figures.get("ours_over_it")
         table.add_row(

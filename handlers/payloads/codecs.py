@@ -4,7 +4,7 @@ import csv
 import io
 import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -130,25 +130,31 @@ def encode(prediction: Any, kind: str) -> bytes:
     return _ENCODERS[kind](prediction)
 
 
-def negotiate(accept: str) -> str:
-    """The content type of ours that an `Accept` header likes best; JSON where it does not care.
+def negotiate(accept: str, offered: Sequence[str] = ()) -> str:
+    """The content type of those `offered` that an `Accept` header likes best; the first where it does not care.
+
+    Of types that it likes as well, the one that it names first. Without any, what is offered is ours.
 
     Raises:
-        NotAcceptable: it allows none of ours.
+        NotAcceptable: it allows none of them.
     """
+    offered = offered or tuple(_ENCODERS)
     if not accept or accept == "*/*":
-        return JSON
-    weights = dict(_range(part) for part in accept.split(","))
-    best = max(_ENCODERS, key=lambda kind: _weight(kind, weights))
-    if not _weight(best, weights):
-        raise NotAcceptable(accept, tuple(_ENCODERS))
+        return offered[0]
+    ranges = list(dict(map(_range, accept.split(","))).items())
+    best = max(offered, key=lambda kind: _preference(kind, ranges))
+    if not _preference(best, ranges)[0]:
+        raise NotAcceptable(accept, tuple(offered))
     return best
 
 
-def _weight(kind: str, weights: dict[str, float]) -> float:
-    """That of the range which names `kind` most closely, as HTTP has it; 0 is not acceptable."""
-    ranges = (kind, f"{kind.split('/')[0]}/*", "*/*")
-    return next((weights[one] for one in ranges if one in weights), 0.0)
+def _preference(kind: str, ranges: Sequence[tuple[str, float]]) -> tuple[float, int]:
+    """The weight of the range which names `kind` most closely, as HTTP has it, and how early it stands; 0 is not
+    acceptable."""
+    places = {name: place for place, (name, _) in enumerate(ranges)}
+    names = (kind, f"{kind.split('/')[0]}/*", "*/*")
+    place = next((places[one] for one in names if one in places), None)
+    return (0.0, 0) if place is None else (ranges[place][1], -place)
 
 
 def _range(part: str) -> tuple[str, float]:

@@ -1,6 +1,7 @@
 """A request on its way to a handler. The front makes them, and imports no engine's arrays for it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 Protocol = Literal["invocations", "v2"]
@@ -24,7 +25,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class RawRequest:
-    """A request as it came: nothing of it is read yet. `content_encoding` says how its body is packed, as HTTP does."""
+    """A request as it came: nothing of it is read yet. `content_encoding` says how its body is packed, as HTTP does.
+
+    `headers` are those that the user's own code may see, by their names in lower case.
+    """
 
     body: bytes
     content_type: str = ""
@@ -32,3 +36,4 @@ class RawRequest:
     protocol: Protocol = "invocations"
     json_length: int | None = None
     content_encoding: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)

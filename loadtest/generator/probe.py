@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from loadtest.plan.settings import Campaign
 from loadtest.results.errors import LoadTestError
+from loadtest.sagemaker.signing import SignedHeaders
 
 _EXCERPT_CHARS = 300
 
@@ -20,17 +21,33 @@ _ADVICE = {
 }
 
 
+_SAGEMAKER_ADVICE = {
+    400: "check the names of the endpoint and of the variant, and whether it is in service",
+    403: "these credentials may not call sagemaker:InvokeEndpoint in this region; check them",
+    424: "its container does not take the request; check the JSON Lines file, and look into its log",
+    429: "its model is not ready; wait until it is and try again",
+}
+
+
 def _post(campaign: Campaign, body: bytes) -> tuple[int, bytes]:
     url = urlsplit(campaign.url)
     kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
     connection = kind(url.hostname or "", url.port, timeout=campaign.timeout_s)
     try:
         path = url.path.rstrip("/") + campaign.path
-        connection.request("POST", path, body, {"Content-Type": "application/json", **campaign.headers})
+        connection.request("POST", path, body, headers_of(campaign, body))
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
         connection.close()
+
+
+def headers_of(campaign: Campaign, body: bytes) -> dict[str, str]:
+    """Of one request, with a signature where the endpoint is SageMaker's."""
+    if campaign.sagemaker_region is None:
+        return {"Content-Type": "application/json", **campaign.headers}
+    url = campaign.url.rstrip("/") + campaign.path
+    return SignedHeaders(url, campaign.headers, [body], campaign.sagemaker_region).of(0)
 
 
 def check_endpoint(campaign: Campaign, body: bytes) -> None:
@@ -47,6 +64,9 @@ def check_endpoint(campaign: Campaign, body: bytes) -> None:
     except (OSError, http.client.HTTPException) as error:
         raise LoadTestError(f"{target} cannot be reached ({error}); correct the address.") from error
     if not 200 <= status < 300:
-        advice = _ADVICE.get(status, "look into the server's log")
+        known = _ADVICE if campaign.sagemaker_region is None else _ADVICE | _SAGEMAKER_ADVICE
+        advice = known.get(status, "look into the server's log")
         excerpt = answer[:_EXCERPT_CHARS].decode(errors="replace").strip()
-        raise LoadTestError(f"{target} answered {status}: {advice}. It said: {excerpt}")
+        # What a signature was made of, session tokens included, may stand in an answer of AWS that refuses it.
+        said = "" if campaign.sagemaker_region and status == 403 else f" It said: {excerpt}"
+        raise LoadTestError(f"{target} answered {status}: {advice}.{said}")

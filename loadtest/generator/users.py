@@ -13,6 +13,8 @@ from loadtest.plan.arrivals import Arrivals
 from loadtest.plan.settings import Campaign
 from loadtest.results.phases import STATED
 from loadtest.results.records import RequestRow, classify, parse_server_timing
+from loadtest.sagemaker.outcomes import is_rejected
+from loadtest.sagemaker.signing import SignedHeaders
 
 _NAME = "invoke"
 
@@ -26,6 +28,8 @@ class Workload:
     recorder: Recorder
     arrivals: Arrivals
     """Of the level that is running."""
+    signed: SignedHeaders | None = None
+    """Of an endpoint of SageMaker; made before the first request."""
     present: set[int] = field(default_factory=set)
     """The numbers of the users that there are."""
     _ranks: dict[int, int] = field(default_factory=dict)
@@ -35,6 +39,19 @@ class Workload:
         self._ranks = {number: first + step * rank for rank, number in enumerate(sorted(self.present))}
         self.arrivals = arrivals
 
+    def prepare_signatures(self) -> None:
+        """Before the first request; raises LoadTestError where this process has no credentials to sign with."""
+        campaign = self.campaign
+        if campaign.sagemaker_region is not None:
+            url = campaign.url.rstrip("/") + campaign.path
+            self.signed = SignedHeaders(url, campaign.headers, self.bodies, campaign.sagemaker_region)
+
+    def headers(self, body: int) -> dict[str, str]:
+        """Of the request with the body of this number."""
+        if self.signed is not None:
+            return self.signed.of(body)
+        return {"Content-Type": "application/json", **self.campaign.headers}
+
     def rank(self, number: int) -> int:
         """The place of a user among those of the level, which is the same for every candidate."""
         return self._ranks.get(number, number)
@@ -43,18 +60,20 @@ class Workload:
 def invoke(user: "ThinkingUser") -> None:
     """Locust task: send one request. The answer is recorded by `record`, which Locust calls with the outcome."""
     campaign = user.workload.campaign
+    headers = user.workload.headers(user.body)
     context = {
         "user": user.number,
         "body": user.body,
         "think_s": user.think_s,
         "t_due_s": user.due_s,
         "t_send_s": user.workload.recorder.sent(),
+        "is_sagemaker": user.workload.signed is not None,
     }
     user.client.post(
         campaign.path,
         name=_NAME,
         data=user.workload.bodies[user.body],
-        headers={"Content-Type": "application/json", **campaign.headers},
+        headers=headers,
         allow_redirects=False,
         context=context,
     )
@@ -117,6 +136,7 @@ def record(
         retry_after=headers.get("retry-after") is not None,
         timed_out=isinstance(cause, TimeoutError | gevent.Timeout),
         broken=exception is not None,
+        rejected=_is_rejected(response, headers) if context["is_sagemaker"] else None,
     )
     lag_ms = max(0.0, 1e3 * (context["t_send_s"] - context["t_due_s"]))
     row = RequestRow(
@@ -131,3 +151,7 @@ def record(
         stated_ms=tuple(timings.get(name) for name in STATED),
     )
     recorder.answered(row)
+
+
+def _is_rejected(response: Any, headers: Any) -> bool:
+    return is_rejected(response.status_code, headers.get("x-amzn-errortype") or "", response.content or b"")

@@ -64,6 +64,8 @@ class Campaign:
     """Of the open loop."""
     most_lag_s: float = 1.0
     """Of the open loop: a request that cannot be sent so soon after it was due is not sent, and its level not used."""
+    sagemaker_region: str | None = None
+    """Where it is given, requests are signed for SageMaker in this region, and answers read as SageMaker means them."""
     workers: int = 0
     """Processes started here that the users are spread over; without any, they are in one with what leads them."""
     expect_workers: int = 0

@@ -3,6 +3,7 @@
 Ours are `{"inputs": INPUT}` or `{"inputs": [INPUT, …]}`, where an input is a text, or `{"text": …, "text_pair": …}`.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,15 +13,18 @@ import msgspec
 
 from loadtest.results.errors import LoadTestError
 
-FORMS = "invocations, v2:NAME, or predictions:NAME with an optional :FIELD"
+FORMS = "invocations, v2:NAME, sagemaker:ENDPOINT, or predictions:NAME with an optional :FIELD"
+
+_ENDPOINT = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where requests go, and what becomes of a body on the way."""
+    """Where requests go, what becomes of a body on the way, and whether it is SageMaker's, which wants signatures."""
 
     path: str
     translate: Callable[[bytes], bytes]
+    is_sagemaker: bool = False
 
     def bodies(self, bodies: Sequence[bytes]) -> tuple[bytes, ...]:
         """Ours as this interface takes them; raises LoadTestError where one is not ours."""
@@ -28,17 +32,19 @@ class Target:
 
 
 def parse_target(text: str) -> Target:
-    """Read `invocations`, `v2:NAME` or `predictions:NAME[:FIELD]`; raises LoadTestError for anything else.
+    """Read `invocations`, `v2:NAME`, `sagemaker:ENDPOINT` or `predictions:NAME[:FIELD]`.
 
     `v2` is the Open Inference Protocol, with inputs named `text` and `text_pair`, of BYTES. `predictions` is the path
     of TorchServe, whose handlers each read a JSON object of their own: the inputs are put into its FIELD, `inputs`
-    where none is named.
+    where none is named. Raises LoadTestError for anything else.
     """
     match text.split(":"):
         case ["invocations"]:
             return Target("/invocations", lambda body: body)
         case ["v2", name] if name:
             return Target(f"/v2/models/{name}/infer", v2_body)
+        case ["sagemaker", name] if _ENDPOINT.fullmatch(name):
+            return Target(f"/endpoints/{name}/invocations", lambda body: body, is_sagemaker=True)
         case ["predictions", name] if name:
             return Target(f"/predictions/{name}", predictions_body)
         case ["predictions", name, key] if name and key:

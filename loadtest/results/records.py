@@ -51,14 +51,17 @@ def rows_since(rows: Sequence[RequestRow], t_s: float) -> Sequence[RequestRow]:
     return rows[bisect_left(rows, t_s, key=lambda row: row.t_done_s) :]
 
 
-def classify(status: int, *, retry_after: bool, timed_out: bool, broken: bool) -> Outcome:
+def classify(status: int, *, retry_after: bool, timed_out: bool, broken: bool, rejected: bool | None = None) -> Outcome:
     """Classify one answer. `broken` says that the connection failed, whatever status had been read before.
 
-    Rejected is what an overloaded server says on purpose: 429, or 503 with `Retry-After`.
+    Rejected is what an overloaded server says on purpose: 429, or 503 with `Retry-After`. Where a platform answers for
+    the server, `rejected` is what it says of that.
     """
     if timed_out:
         return "timeout"
-    if status == 429 or (status == 503 and retry_after):
+    if rejected is None:
+        rejected = status == 429 or (status == 503 and retry_after)
+    if rejected:
         return "rejected"
     return "ok" if 200 <= status < 300 and not broken else "failed"
 

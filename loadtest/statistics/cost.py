@@ -44,12 +44,18 @@ def cost_of(report: Report, candidate: CandidateReport) -> Cost | None:
     rate = rate_threshold_over(candidate.runs)
     if report.slo and rate.at:
         return _cost(report, candidate, "objective", rate, report.slo.percent / 100)
+    limit = answers_at_limit(candidate)
+    return _cost(report, candidate, "limit", *limit) if limit else None
+
+
+def answers_at_limit(candidate: CandidateReport) -> tuple[Threshold, float] | None:
+    """The threshold in users and the answers per second of each of them; None where either is not known as a number."""
     users = threshold_over(candidate.runs)
     sound = [level for level in candidate.levels if level.is_sound and level.ok]
     if not users.at or not sound:
         return None
     nearest = min(sound, key=lambda level: _distance(level, users.at))
-    return _cost(report, candidate, "limit", users, nearest.ok_per_s / nearest.at)
+    return users, nearest.ok_per_s / nearest.at
 
 
 def _distance(level: LevelResult, at: float | None) -> float:

@@ -9,7 +9,7 @@ import msgspec
 from handlers.backends.catalogue import BACKENDS, artifact_name
 from model_store.archive import write_archive
 from model_store.code import hashes_of, read_code
-from model_store.errors import ParetoServeError
+from model_store.errors import DamagedArtifact, ParetoServeError
 from model_store.manifest import MANIFEST_FILE, TOKENIZER_FILE, Artifact, contained, sha256_of
 from model_store.opened import verify_artifact
 from paretoserve.candidates.candidate import Candidate
@@ -49,7 +49,7 @@ def package_for_torchserve(candidate: Candidate, out: Path) -> Packaged:
     kind = artifact_name(candidate.backend, candidate.manifest.artifacts)
     artifact = candidate.manifest.artifacts.get(kind)
     files = _files_of(candidate.folder, artifact)
-    kept = {kind: _hashed(artifact, candidate.folder, files)} if artifact else {}
+    kept = {kind: hashed(artifact, candidate.folder, files)} if artifact else {}
     # What is hashed is what is written: read once.
     code = read_code(candidate.folder)
     # What the artifacts answered stays in the store.
@@ -66,21 +66,34 @@ def package_for_torchserve(candidate: Candidate, out: Path) -> Packaged:
 def _files_of(folder: Path, artifact: Artifact | None) -> set[str]:
     """What an artifact needs of its variant, without the user's code; all files where that is the model."""
     if artifact is None:
-        return _tree(folder, folder)
+        return files_below(folder)
     verify_artifact(artifact, folder)
     beside = {file for file in (CHECKPOINT_CONFIG, TOKENIZER_FILE) if (folder / file).is_file()}
     return {artifact.file, *artifact.sha256} | beside
 
 
-def _hashed(artifact: Artifact, folder: Path, files: set[str]) -> Artifact:
+def hashed(artifact: Artifact, folder: Path, files: set[str]) -> Artifact:
     """The artifact with the SHA-256 of all its files; a folder without a manifest has none yet."""
     missing = {file: sha256_of(contained(folder, file)) for file in files - artifact.sha256.keys()}
     return msgspec.structs.replace(artifact, sha256=artifact.sha256 | missing)
 
 
-def _tree(top: Path, folder: Path) -> set[str]:
-    paths = {path.relative_to(folder) for path in top.rglob("*") if path.is_file()}
-    return {path.as_posix() for path in paths if not any(_is_left_out(part) for part in path.parts)}
+def files_below(folder: Path) -> set[str]:
+    """Their names in the folder, but for what is hidden and what Python keeps of compiled modules.
+
+    Raises:
+        DamagedArtifact: a folder in it is a link, behind which anything may lie.
+    """
+    found = set()
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder)
+        if any(_is_left_out(part) for part in name.parts):
+            continue
+        if path.is_symlink() and path.is_dir():
+            raise DamagedArtifact(f"{name.as_posix()!r} in {folder.name!r} is a link to a folder; put the files there.")
+        if path.is_file():
+            found.add(name.as_posix())
+    return found
 
 
 def _is_left_out(part: str) -> bool:

@@ -1,7 +1,7 @@
 """Load one endpoint that is already running."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,7 @@ from loadtest.plan.targets import parse_target
 from loadtest.report.page import write_report
 from loadtest.results.comparison import CandidateReport, Report, Run
 from loadtest.results.errors import LoadTestError
+from loadtest.sagemaker.address import runtime_address
 from model_store.manifest import sha256_of
 from paretoserve.campaigns.measure import Measured, rate_threshold_of, sentence, threshold_of
 from paretoserve.campaigns.probe import probed
@@ -30,7 +31,8 @@ from serving.headers import TARGET_VARIANT
 class Endpoint:
     """Where to post to, and which variant to ask for where there are several.
 
-    `target` is the interface that it has (see `loadtest.plan.targets`), whose path is `path` unless that is given.
+    `target` is the interface that it has (see `loadtest.plan.targets`), whose path is `path` unless that is given. A
+    `url` of `sagemaker:ENDPOINT` stands for both.
     """
 
     url: str
@@ -69,6 +71,7 @@ def load_endpoint(endpoint: Endpoint, load: Load, requests: Requests, out: Path,
     """
     if requests.rate_per_s is not None and (requests.workers or requests.expect_workers):
         raise LoadTestError("A rate is sent by one process; leave out --workers and --expect-workers, or --rate.")
+    endpoint = _found(endpoint)
     texts = read_texts(requests.data, requests.columns)
     bodies = write_bodies([input_of(*text) for text in texts], 1, out / "bodies.jsonl")
     target = parse_target(endpoint.target)
@@ -78,6 +81,7 @@ def load_endpoint(endpoint: Endpoint, load: Load, requests: Requests, out: Path,
         bodies,
         endpoint.path or target.path,
         headers={TARGET_VARIANT: endpoint.variant} if endpoint.variant else {},
+        sagemaker_region=runtime_address().region if target.is_sagemaker else None,
         seed=requests.seed,
         arrivals=requests.arrivals,
         workers=requests.workers,
@@ -99,6 +103,13 @@ def load_endpoint(endpoint: Endpoint, load: Load, requests: Requests, out: Path,
         if levels or measured.run.common_rate:
             write_report(report, out)
     return report
+
+
+def _found(endpoint: Endpoint) -> Endpoint:
+    """With the address of SageMaker's runtime where that is what is named."""
+    if not endpoint.url.startswith("sagemaker:"):
+        return endpoint
+    return replace(endpoint, url=runtime_address().url, target=endpoint.url)
 
 
 def _measure(campaign: Campaign, load: Load, requests: Requests, out: Path, measured: Measured, watch: Watch) -> None:

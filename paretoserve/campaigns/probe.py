@@ -9,10 +9,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from loadtest import campaign as generator
+from loadtest.generator.probe import headers_of
 from loadtest.plan.settings import Campaign, read_bodies
 from loadtest.results.errors import LoadTestError
 from loadtest.statistics.search import first_levels
-from paretoserve.campaigns.quality import HEADERS
 
 # Enough for a median, and few enough that a slow candidate answers them in seconds.
 _REQUESTS, _LONGEST_S = 30, 3.0
@@ -47,7 +47,7 @@ def service_seconds(campaign: Campaign) -> float:
 
 def _asked(connection: http.client.HTTPConnection, path: str, campaign: Campaign, body: bytes) -> float:
     started_s = time.perf_counter()
-    connection.request("POST", path, body, {**HEADERS, **campaign.headers})
+    connection.request("POST", path, body, headers_of(campaign, body))
     answer = connection.getresponse()
     answer.read()
     if not 200 <= answer.status < 300:

@@ -38,14 +38,19 @@ def parse_candidate(text: str, model_dir: Path | None = None, unless_named: str 
     Raises:
         ParetoServeError: there is no such variant, or it has nothing for that backend.
     """
-    path, at, backend = text.rpartition("@")
-    if not at or "/" in backend:  # an @ within the path
-        path, backend = text, ""
+    path, backend = split_candidate(text)
     folder = find_variant(model_dir, path) if model_dir else Path(path)
     if not folder.is_dir():
         raise ParetoServeError(f"There is no folder {path!r}; give the folder of a variant, e.g. store/sst2/int8.")
     manifest = manifest_of(folder)
     return _checked(Candidate(folder, manifest, backend or unless_named or _default_backend(manifest, folder)))
+
+
+def split_candidate(text: str) -> tuple[str, str]:
+    """The folder or variant, and the backend, which is empty where none is named."""
+    path, at, backend = text.rpartition("@")
+    # An @ may be within the path.
+    return (path, backend) if at and "/" not in backend else (text, "")
 
 
 def _default_backend(manifest: Manifest, folder: Path) -> str:

@@ -11,9 +11,17 @@ from paretoserve.commands import options
 from paretoserve.terminal.interrupt import stopped_with
 from paretoserve.terminal.printing import print_report
 
+Url = Annotated[str, typer.Argument(help="Address of an endpoint, e.g. http://127.0.0.1:8080, or sagemaker:ENDPOINT.")]
+Target = Annotated[
+    str,
+    typer.Option(
+        help="Interface of the endpoint: invocations, v2:NAME, sagemaker:ENDPOINT or predictions:NAME[:FIELD]."
+    ),
+]
+
 
 def load(
-    url: Annotated[str, typer.Argument(help="Address of an endpoint, e.g. http://127.0.0.1:8080.")],
+    url: Url,
     data: options.Data,
     out: options.Out = Path("runs/load"),
     users: told.Users = "auto",
@@ -37,9 +45,7 @@ def load(
     expect_workers: Annotated[
         int, typer.Option(min=0, help="Locust workers on other machines, which connect to port 5557 of this one.")
     ] = 0,
-    target: Annotated[
-        str, typer.Option(help="Interface of the endpoint: invocations, v2:NAME or predictions:NAME[:FIELD].")
-    ] = "invocations",
+    target: Target = "invocations",
     path: Annotated[str | None, typer.Option(help="Path to post to, if not that of --target.")] = None,
     variant: Annotated[str | None, typer.Option(help="Variant to ask for, where the endpoint has several.")] = None,
     text_column: options.TextColumn = None,

@@ -4,17 +4,20 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from model_store.errors import ParetoServeError
 from paretoserve.commands import options
+from paretoserve.commands.sagemaker_options import emulating, emulator_told
 from paretoserve.terminal.progress import console
-from serving.front.settings import Settings
+from serving.front.sagemaker_variables import ignored_in, settings_from
+from serving.front.settings import Settings, VariantSpec
 
 DEFAULT = Settings()
 
@@ -22,7 +25,7 @@ DEFAULT = Settings()
 STOP_S = 3
 
 Variants = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(help="Folder of a variant, with @BACKEND to choose its engine.", envvar="PARETOSERVE_VARIANT"),
 ]
 Name = Annotated[str | None, typer.Option(help="Name of the variant, where it is one; its own by default.")]
@@ -60,6 +63,18 @@ DrainTimeout = Annotated[float, typer.Option(min=0.0, help="Longest wait at the 
 PassEnv = Annotated[
     list[str] | None, typer.Option(metavar="NAME", help="Environment variable that workers get, too; may be repeated.")
 ]
+MultiModel = Annotated[
+    bool,
+    typer.Option(
+        "--multi-model",
+        envvar=["SAGEMAKER_MULTI_MODEL", "PARETOSERVE_MULTI_MODEL"],
+        help="Start without variants; models are loaded and unloaded by SageMaker's API of multi-model endpoints.",
+    ),
+]
+
+InstallRequirements = Annotated[
+    bool, typer.Option(help="Whether workers install what code/requirements.txt of a variant names.")
+]
 
 AllowHosts = Annotated[
     list[str],
@@ -74,9 +89,10 @@ ApiKeyFile = Annotated[
 ]
 
 
+@emulating
 def serve(
     context: typer.Context,
-    variant: Variants,
+    variant: Variants = None,
     name: Name = None,
     host: Host = DEFAULT.host,
     port: Port = DEFAULT.port,
@@ -103,6 +119,8 @@ def serve(
     allow_hosts: AllowHosts = list(DEFAULT.allow_hosts),  # noqa: B006  it is read only
     api_key_file: ApiKeyFile = DEFAULT.api_key_file,
     pass_env: PassEnv = None,
+    multi_model: MultiModel = DEFAULT.multi_model,
+    install_requirements: InstallRequirements = DEFAULT.install_requirements,
     server: options.Server = "own",
     log_format: options.LogFormat = DEFAULT.log_format,
     log_level: options.LogLevel = DEFAULT.log_level,
@@ -112,9 +130,22 @@ def serve(
     Each option can be given as an environment variable, too: PARETOSERVE_QUEUE_DEADLINE is --queue-deadline.
     """
     signal.signal(signal.SIGTERM, _stop)
+    for variable, reason in ignored_in(os.environ).items():
+        console.print(f"{variable} is ignored: {reason}", markup=False, soft_wrap=True)
+    _run(variant or [], name, None if server == "own" else server, _settings(context), context.obj)
+
+
+def _settings(context: typer.Context) -> Settings:
+    """By the command line, our own variables, and SageMaker's where neither says anything."""
     told = {field.name: context.params[_option(field.name)] for field in fields(Settings)}
-    settings = Settings(**told | {"pass_env": tuple(pass_env or ())})
-    _run(variant, name, None if server == "own" else server, settings)
+    told |= {name: value for name, value in settings_from(os.environ).items() if _is_untold(context, _option(name))}
+    return Settings(**told | {"pass_env": tuple(told["pass_env"] or ())})
+
+
+def _is_untold(context: typer.Context, option: str) -> bool:
+    """Whether neither the command nor a variable of ours says what an option is to be."""
+    source = context.get_parameter_source(option)
+    return source is None or source.name == "DEFAULT"
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -130,24 +161,45 @@ def _option(field: str) -> str:
     return re.sub("_(s|bytes|mib|per_stream)$", "", field)
 
 
-def _run(variants: list[str], name: str | None, unless_named: str | None, settings: Settings) -> None:
+def _run(
+    variants: list[str], name: str | None, unless_named: str | None, settings: Settings, emulation: dict[str, Any]
+) -> None:
     """Serve variants, named as on the command line; `unless_named` is the backend of those that name none."""
     from paretoserve.candidates.candidate import parse_candidate, variant_specs
     from serving.front.server import serve as run_server
 
+    if settings.multi_model:
+        unless_named, variants = unless_named or _backend_of_all(variants), []
+    elif not variants:
+        raise ParetoServeError("Name the folder of a variant, e.g. store/sst2/int8, or serve with --multi-model.")
     specs = variant_specs([parse_candidate(text, unless_named=unless_named) for text in variants], name)
+    with emulator_told(emulation, [spec.name for spec in specs], settings) as emulator:
 
-    def announce(url: str, plans: Mapping[str, str]) -> None:
-        for spec in specs:
-            console.print(f"Serving {spec.name} on {spec.backend}", soft_wrap=True)
-        for plan_name, plan in plans.items():
-            console.print(f"{plan_name}: {plan}", soft_wrap=True)
-        console.print(f"Listening on {url}", soft_wrap=True)
-        sys.stdout.flush()
+        def announce(url: str, plans: Mapping[str, str]) -> None:
+            _announce(specs, plans)
+            if emulator is not None:
+                emulator.start(url)
+                console.print(f"SageMaker endpoint {emulation['endpoint_name']} on {emulator.url}", soft_wrap=True)
+            console.print(f"Listening on {url}", soft_wrap=True)
+            sys.stdout.flush()
 
-    run_server(
-        specs,
-        settings,
-        announce,
-        resolve=lambda source: variant_specs([parse_candidate(source, unless_named=unless_named)])[0],
-    )
+        run_server(
+            specs,
+            settings,
+            announce,
+            resolve=lambda source: variant_specs([parse_candidate(source, unless_named=unless_named)])[0],
+            before_drain=None if emulator is None else emulator.drain,
+        )
+
+
+def _announce(specs: Sequence[VariantSpec], plans: Mapping[str, str]) -> None:
+    for spec in specs:
+        console.print(f"Serving {spec.name} on {spec.backend}", soft_wrap=True)
+    for name, plan in plans.items():
+        console.print(f"{name}: {plan}", soft_wrap=True)
+
+
+def _backend_of_all(variants: list[str]) -> str | None:
+    """The `@BACKEND` of what an image serves unless it has many models: then it is for all of them."""
+    backends = {text.rpartition("@")[2] for text in variants if "@" in text and "/" not in text.rpartition("@")[2]}
+    return backends.pop() if len(backends) == 1 else None

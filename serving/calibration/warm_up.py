@@ -27,10 +27,28 @@ def warm_up(handler: Handler, batch_tokens: int, streams: int) -> Cost:
         calls = packed_warm_up_calls(words, handler.width_step, longest, batch_tokens)
         timed = packed_timed_shapes(handler.width_step, batch_tokens)
         rows = [packed_rows(words, *shape, min(32, longest)) for shape in timed]
-    with ThreadPoolExecutor(streams) as pool:  # each stream prepares for itself
-        list(pool.map(lambda _: [handler.infer(call) for call in calls], range(streams)))
+    run_all(handler, calls, streams)
     rounds = in_rounds(lambda _: [timed_s(handler, call) for call in rows], tuning.COST_ROUNDS, tuning.COST_MEASURE_S)
     return fit_cost([(*shape, min(seconds)) for shape, *seconds in zip(timed, *rounds, strict=True)])
+
+
+def warm_up_again(handler: Handler, batch_tokens: int, streams: int) -> None:
+    """The same where it is known what calls cost: all shapes that the engine prepares itself for, or a full call."""
+    words, longest, grid = words_of(handler), handler.manifest.max_tokens, handler.grid
+    if grid:
+        calls = [padded_rows(words, *shape) for shape in padded_warm_up_shapes(grid, longest, batch_tokens)]
+        full = padded_rows(words, *grid.shape(1, longest))
+    else:
+        calls = packed_warm_up_calls(words, handler.width_step, longest, batch_tokens)
+        full = packed_rows(words, 1, batch_tokens, min(32, longest))
+    run_all(handler, calls or [full], streams)
+
+
+def run_all(handler: Handler, calls: Iterable[Rows], streams: int) -> None:
+    """Each stream prepares for itself."""
+    every = list(calls)
+    with ThreadPoolExecutor(streams) as pool:
+        list(pool.map(lambda _: [handler.infer(call) for call in every], range(streams)))
 
 
 def packed_warm_up_calls(words: Tokens, width_step: int, longest: int, batch_tokens: int) -> list[Rows]:

@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,16 +14,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from model_store.errors import ParetoServeError, Unauthorized, UnknownHost, UnknownVariant
-from serving.front import asgi, openapi
+from handlers.payloads.v2 import VERSION
+from model_store.errors import NotReady, ParetoServeError, Unauthorized, UnknownHost
+from serving.cpu_plan import usable_cores
+from serving.front import asgi, models_api, openapi
 from serving.front.access import access_of
 from serving.front.byte_budget import ByteBudget
 from serving.front.exchange import identity_of
-from serving.front.http_errors import BUG, error_body, status_of
+from serving.front.http_errors import BUG, error_body, retry_after, status_of
 from serving.front.inference import Inference
 from serving.front.metrics import Metrics
+from serving.front.models import Models
+from serving.front.open_inference import MODELS, Descriptions
 from serving.front.repository import Repository
 from serving.front.request_log import RequestLog
+from serving.front.sagemaker_variables import execution_parameters
 from serving.front.settings import Settings
 from serving.headers import ALL_TRAFFIC, TARGET_VARIANT
 
@@ -34,27 +38,35 @@ if TYPE_CHECKING:
 JSON = "application/json"
 _TARGET_VARIANT = TARGET_VARIANT.lower().encode()
 # Names that a URL spells in another way are left to the router.
-_INFER = re.compile(rb"/v2/models/([\w.@-]+)/infer")
+_INFER = re.compile(rb"/v2/models/([\w.@-]+)(?:/versions/%s)?/infer" % VERSION.encode())
 _WANTS_A_KEY = (b"www-authenticate", b'Bearer realm="paretoserve"')
 
 
 class Front:
-    """The routes over a repository of variants."""
+    """The routes over a repository of variants; with `models` over those of a multi-model endpoint."""
 
     def __init__(
-        self, repository: Repository, settings: Settings, metrics: Metrics, spans: "Spans | None" = None
+        self,
+        repository: Repository,
+        settings: Settings,
+        metrics: Metrics,
+        spans: "Spans | None" = None,
+        models: Models | None = None,
     ) -> None:
         self.repository = repository
         self.settings = settings
         self.metrics = metrics
+        self.models = models
         self.access = access_of(settings)
         self.request_log = RequestLog()
         budget = ByteBudget(settings.max_bytes_in_flight or math.inf)
-        self._inference = Inference(repository.find, settings.max_body_bytes, metrics, self.request_log, spans, budget)
+        find = models.find if models else repository.find
+        self._inference = Inference(find, settings.max_body_bytes, metrics, self.request_log, spans, budget)
 
     @property
     def ready(self) -> bool:
-        return all(variant.ready for variant in self.repository)
+        """Of many models each may fail alone: the server is there for the others."""
+        return not self.models.is_draining if self.models else all(variant.ready for variant in self.repository)
 
     async def invocations(
         self, scope: asgi.Scope, headers: dict[bytes, bytes], receive: asgi.Receive, send: asgi.Send
@@ -67,14 +79,21 @@ class Front:
 
         So one that is alone answers whatever the header says.
         """
+        if self.models:
+            return target  # none is there for requests that name none
         if not target or self.repository.has_had_one:
             return self.repository.default
         is_a_name = target != ALL_TRAFFIC or any(variant.name == target for variant in self.repository)
         return target if is_a_name else self.repository.default
 
-    async def infer(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+    async def invoke(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         name = scope["path_params"]["name"]
-        await self._inference.handle(scope, asgi.headers_of(scope), receive, send, name, "v2")
+        await self._inference.handle(scope, asgi.headers_of(scope), receive, send, name, "invocations")
+
+    async def infer(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        asked = scope["path_params"]
+        version = asked.get("version", VERSION)
+        await self._inference.handle(scope, asgi.headers_of(scope), receive, send, asked["name"], "v2", version)
 
     def refuse_early(self, url: bytes, given: list[tuple[bytes, bytes]], is_last: Callable[[], bool]) -> bytes | None:
         """The answer to a POST whose variant has no room for it, known before its body is read; None for all others."""
@@ -94,28 +113,17 @@ class Front:
         return self._inference.refuse_early(headers, name, "invocations", is_last)
 
     async def ping(self, request: Request) -> Response:
-        """200 once every variant is loaded, warm and agrees with its golden inputs; else 503 and which is not."""
+        """200 once every variant is loaded, warm and agrees with its golden inputs; else 503 and which is not.
+
+        Of a multi-model endpoint 200 until it drains.
+        """
         waiting = [variant.name for variant in self.repository if not variant.ready]
-        return _json({"ready": not waiting, "not_ready": waiting}, 503 if waiting else 200)
+        return _json({"ready": self.ready, "not_ready": waiting}, 200 if self.ready else 503)
 
-    async def live(self, request: Request) -> Response:
-        return _json({"live": True})
-
-    async def server_ready(self, request: Request) -> Response:
-        return _json({"ready": self.ready}, 200 if self.ready else 503)
-
-    async def server_metadata(self, request: Request) -> Response:
-        return _json({"name": "paretoserve", "version": version("paretoserve"), "extensions": ["binary_tensor_data"]})
-
-    async def model_metadata(self, request: Request) -> Response:
-        variant = self.repository.find(request.path_params["name"])
-        # As its worker tells them; until one is loaded nobody knows.
-        tensors = variant.describe().get("v2", {"inputs": [], "outputs": []})
-        return _json({"name": variant.name, "platform": f"paretoserve_{variant.backend}", **tensors})
-
-    async def model_ready(self, request: Request) -> Response:
-        variant = self.repository.find(request.path_params["name"])
-        return _json({"name": variant.name, "ready": variant.ready}, 200 if variant.ready else 503)
+    async def execution_parameters(self, request: Request) -> Response:
+        """What a batch transform job of SageMaker's should send at a time."""
+        calls = self.settings.workers * (self.settings.streams or len(usable_cores()))
+        return _json(execution_parameters(self.settings.max_body_bytes, calls))
 
     async def describe(self, request: Request) -> Response:
         described = [variant.describe() for variant in self.repository]
@@ -149,6 +157,8 @@ def make_app(front: Front) -> asgi.App:
             await router(scope, receive, send)
             return
         headers = asgi.headers_of(scope)
+        if front.models and scope["path"].startswith(models_api.PATH):
+            send = models_api.in_their_words(send)
         try:
             front.access.check(scope, headers)
         except (UnknownHost, Unauthorized) as exc:
@@ -182,7 +192,7 @@ def _router(front: Front) -> Starlette:
             await front.repository.stop()
             front.request_log.close()
 
-    handlers = {UnknownVariant: _unknown_variant, HTTPException: _http_exception, Exception: _internal_error}
+    handlers = {ParetoServeError: _our_error, HTTPException: _http_exception, Exception: _internal_error}
     app = Starlette(lifespan=lifespan, routes=routes_of(front), exception_handlers=handlers)
     # Where to is read from a Host header, which may be anything.
     app.router.redirect_slashes = False
@@ -195,18 +205,27 @@ def routes_of(front: Front) -> list[Route]:
     async def invocations(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         await front.invocations(scope, asgi.headers_of(scope), receive, send)
 
-    return [
+    routes = [
         Route("/invocations", _Raw(invocations), methods=["POST"]),
         Route("/ping", front.ping, methods=["GET", "POST"]),
-        Route("/v2", front.server_metadata),
-        Route("/v2/health/live", front.live),
-        Route("/v2/health/ready", front.server_ready),
-        Route("/v2/models/{name}", front.model_metadata),
-        Route("/v2/models/{name}/ready", front.model_ready),
-        Route("/v2/models/{name}/infer", _Raw(front.infer), methods=["POST"]),
+        *Descriptions(front.repository, lambda: front.ready).routes(),
+        *(Route(f"{model}/infer", _Raw(front.infer), methods=["POST"]) for model in MODELS),
         Route("/variants", front.describe),
         Route("/metrics", front.expose_metrics),
+        Route("/execution-parameters", front.execution_parameters),
         Route(openapi.PATH, front.describe_itself),
+    ]
+    return routes + (_routes_of_models(front, front.models) if front.models else [])
+
+
+def _routes_of_models(front: Front, models: Models) -> list[Route]:
+    api, path = models_api.ModelsApi(models), models_api.PATH
+    return [
+        Route(path, api.load, methods=["POST"]),
+        Route(path, api.list),
+        Route(f"{path}/{{name}}", api.get),
+        Route(f"{path}/{{name}}", api.unload, methods=["DELETE"]),
+        Route(f"{path}/{{name}}/invoke", _Raw(front.invoke), methods=["POST"]),
     ]
 
 
@@ -214,9 +233,10 @@ def _json(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type=JSON)
 
 
-async def _unknown_variant(request: Request, exc: Exception) -> Response:
+async def _our_error(request: Request, exc: Exception) -> Response:
     name = type(exc).__name__
-    return Response(error_body(str(exc), name), status_of(name), media_type=JSON)
+    waits = {"retry-after": retry_after(exc.retry_after_s).decode()} if isinstance(exc, NotReady) else None
+    return Response(error_body(str(exc), name), status_of(name), waits, JSON)
 
 
 async def _http_exception(request: Request, exc: Exception) -> Response:

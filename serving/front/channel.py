@@ -64,7 +64,7 @@ class Channel:
 
     def _receive(self, message: ToFront) -> None:
         self.heard_at = time.monotonic()
-        if isinstance(message, Reply):
+        if isinstance(message, Reply) and not message.more:
             asked = self.pending.pop(message.id, None)
             if asked and not asked[1].done():
                 asked[1].set_result(message)

@@ -12,6 +12,7 @@ STATUS: dict[str, int] = {
     "Unauthorized": 401,
     "UnknownVariant": 404,
     "NotAcceptable": 406,
+    "AlreadyLoaded": 409,
     "TooLarge": 413,
     "UnsupportedMediaType": 415,
     "UnknownHost": 421,
@@ -22,6 +23,7 @@ STATUS: dict[str, int] = {
     "WorkerFailed": 500,
     "NotReady": 503,
     "DeadlineExceeded": 504,
+    "NoMemory": 507,
 }
 
 

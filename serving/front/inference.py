@@ -7,13 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from handlers.payloads.content_encoding import encoding_wanted, pack
 from handlers.payloads.request import Protocol, RawRequest
+from handlers.payloads.v2 import VERSION
 from model_store.errors import NotReady, Overloaded, ParetoServeError, UnknownVariant
 from serving.front import asgi
 from serving.front.byte_budget import ByteBudget
 from serving.front.exchange import Exchange, identity_of
 from serving.front.http_errors import BUG, error_body, retry_after, status_of
 from serving.front.metrics import Metrics
+from serving.front.open_inference import check_version
+from serving.front.own_headers import for_own_code, of_own_code, status_of_own_code
+from serving.front.parted_send import PartedSend, accept_of, wants_parts
 from serving.front.raw_answer import CLOSE, HTTP_ERROR, raw_answer
 from serving.front.refusals import Refusal, Refused
 from serving.front.request_log import RequestLog
@@ -25,6 +30,9 @@ if TYPE_CHECKING:
     from serving.front.spans import Spans
 
 JSON = "application/json"
+
+# From how many bytes on answers are packed, and up to how many on the event loop itself.
+PACKED_FROM_BYTES, PACKED_HERE_BYTES = 1024, 64 * 1024
 
 # The status that is counted for a client that left; nothing is sent to it.
 CLIENT_LEFT = 499
@@ -54,15 +62,21 @@ class Inference:
         send: asgi.Send,
         name: str,
         protocol: Protocol,
+        version: str = VERSION,
     ) -> None:
         """Read the request, ask the variant of this name, send the answer. Every outcome is counted and logged once."""
         exchange = Exchange(identity_of(headers), protocol, time.perf_counter())
         extra = exchange.identity.echoed()
-        variant, answer = None, None
+        variant, answer, parts = None, None, None
         try:
             variant = self.find(name)
-            reply = await self._ask(variant, exchange, scope, headers, receive)
+            check_version(variant, version)
+            if protocol == "invocations" and wants_parts(scope, headers):
+                parts = PartedSend(send, [*extra, (b"x-amzn-invoked-production-variant", variant.name.encode())])
+            reply = await self._ask(variant, exchange, scope, headers, receive, parts)
             answer = _unpack(variant, reply, exchange, extra)
+            if protocol == "v2" and exchange.status == 200:
+                answer = await _packed(*answer, headers, extra)
         except asgi.ClientLeft:
             # Or it was made to leave: its body broke a bound, and the connection has had its last answer.
             exchange.status = scope.get(asgi.LAST_ANSWER, CLIENT_LEFT)
@@ -77,7 +91,9 @@ class Inference:
         exchange.duration_s = time.perf_counter() - exchange.arrived
         # In the next turn of the event loop: in this one the answer leaves.
         asyncio.get_running_loop().call_soon(self._record, exchange, variant)
-        if answer is not None:
+        if parts and parts.has_begun:
+            await parts.end(answer[0] if answer and exchange.status == 200 else None)
+        elif answer is not None:
             await asgi.respond(send, exchange.status, *answer, extra)
 
     def _record(self, exchange: Exchange, variant: ServedVariant | None) -> None:
@@ -101,6 +117,7 @@ class Inference:
         scope: asgi.Scope,
         headers: dict[bytes, bytes],
         receive: asgi.Receive,
+        parts: PartedSend | None,
     ) -> Reply:
         exchange.variant, exchange.backend = variant.name, variant.backend
         body = await asgi.read_body(headers, receive, self.max_body_bytes, self.budget)
@@ -109,7 +126,8 @@ class Inference:
             timeout_s = _timeout_s(headers)
             exchange.asked = time.perf_counter()
             exchange.received = scope.get(asgi.RECEIVED, exchange.asked)
-            return await asgi.unless_client_leaves(variant.ask(request, timeout_s), receive)
+            asking = variant.ask(request, timeout_s, parts.on_part if parts else None)
+            return await asgi.unless_client_leaves(asking, receive)
         finally:
             self.budget.release(len(body))
 
@@ -144,10 +162,11 @@ def _request(body: bytes, headers: dict[bytes, bytes], protocol: Protocol) -> Ra
     return RawRequest(
         body,
         asgi.text_header(headers, b"content-type"),
-        asgi.text_header(headers, b"accept"),
+        accept_of(headers),
         protocol,
         asgi.whole_number(headers, b"inference-header-content-length"),
         asgi.text_header(headers, b"content-encoding"),
+        for_own_code(headers),
     )
 
 
@@ -163,7 +182,8 @@ def _unpack(variant: ServedVariant, reply: Reply, exchange: Exchange, extra: Hea
     extra.append((b"server-timing", server_timing(reply.timings, total_s)))
     if reply.error:
         return _worker_error(reply, exchange, extra)
-    exchange.status = 200
+    exchange.status = status_of_own_code(reply.status) or 200
+    extra += of_own_code(reply.headers)
     extra.append((b"x-amzn-invoked-production-variant", variant.name.encode()))
     if reply.truncated:
         extra.append((b"x-paretoserve-truncated", ",".join(map(str, reply.truncated)).encode()))
@@ -172,9 +192,23 @@ def _unpack(variant: ServedVariant, reply: Reply, exchange: Exchange, extra: Hea
     return reply.body, reply.content_type
 
 
+async def _packed(body: bytes, kind: str, headers: dict[bytes, bytes], extra: Headers) -> tuple[bytes, str]:
+    """An answer of V2, packed where its client wants that. One as small as most are would hardly be smaller."""
+    if len(body) < PACKED_FROM_BYTES or b"accept-encoding" not in headers:
+        return body, kind
+    encoding = encoding_wanted(asgi.text_header(headers, b"accept-encoding"))
+    if not encoding:
+        return body, kind
+    extra.append((b"content-encoding", encoding.encode()))
+    # One for thousands of texts would keep all others waiting.
+    far = len(body) > PACKED_HERE_BYTES
+    return await asyncio.to_thread(pack, body, encoding) if far else pack(body, encoding), kind
+
+
 def _worker_error(reply: Reply, exchange: Exchange, extra: Headers) -> tuple[bytes, str]:
     """An error that the worker met."""
-    exchange.status, exchange.error = status_of(reply.error), reply.error
+    exchange.status = status_of_own_code(reply.status) or status_of(reply.error)
+    exchange.error = reply.error
     if reply.error == Overloaded.__name__:
         exchange.refusal = Refusal.QUEUE_DEADLINE  # the gate had let it in
     if reply.retry_after_s:

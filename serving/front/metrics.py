@@ -94,6 +94,12 @@ class Metrics:
         ):
             gauge.remove(variant, backend)
 
+    def forget_all(self, variant: str, backend: str) -> None:
+        """Expose nothing of a variant any more, where names come and go without an end."""
+        for metric in vars(self).values():
+            if metric is not self.registry:
+                metric.remove_by_labels({"variant": variant, "backend": backend})
+
     def answered_for_no_variant(self, status: int) -> None:
         """Count a request for a variant that is not served; the names that clients think of would have no end."""
         self.requests.labels("unknown", "", str(status)).inc()

@@ -4,7 +4,8 @@ An example of a request or of a header may say with `x-status` what it is answer
 """
 
 import inspect
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from functools import cache
 from http import HTTPStatus
 from importlib.metadata import version
@@ -14,11 +15,14 @@ import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from handlers.payloads.codecs import CSV, JSON, JSON_LINES
-from handlers.payloads.v2 import InferBody
+from handlers.payloads.v2 import VERSION, InferBody
 from model_store import errors
+from serving.front import openapi_examples as examples
+from serving.front import openapi_models
 from serving.front import openapi_types as types
 from serving.front.access import HEALTH
 from serving.front.http_errors import STATUS, status_of
+from serving.front.open_inference import MODELS
 from serving.front.server_timing import MEANINGS
 from serving.front.settings import Settings
 from serving.headers import ALL_TRAFFIC, TARGET_VARIANT
@@ -28,13 +32,15 @@ Json = dict[str, Any]
 PATH = "/openapi.json"
 OCTETS = "application/octet-stream"
 _METHOD_NOT_ALLOWED = 405
+# What only loading a model is answered with.
+_OF_MODELS = ("AlreadyLoaded", "NoMemory")
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """A route: what it is for, and the type of its answer; None where that is no JSON of a type of ours.
 
-    `not_ready` says that a 503 has the same body as a 200.
+    `not_ready` says that a 503 has the same body as a 200, `loads` that what is asked may not be known yet.
     """
 
     path: str
@@ -42,15 +48,28 @@ class Operation:
     answer: Any = None
     method: str = "get"
     not_ready: bool = False
+    loads: bool = False
 
     @property
     def name(self) -> str:
-        words = [word for word in self.path.replace("{name}", "").replace(".", "/").split("/") if word]
-        return "_".join((self.method, *words))
+        words = re.findall(r"\w+", re.sub(r"\{\w+\}", "", self.path))
+        return "_".join((self.method, *words, *(["root"] if self.path.endswith("/") else [])))
+
+
+def _of_models() -> "list[Operation]":
+    """What is told of a variant, asked by its name, or by its name and version."""
+    told = [
+        Operation("", "The tensors of a variant.", types.ModelMetadata, loads=True),
+        Operation("/ready", "Whether a variant is ready.", types.ModelReady, not_ready=True),
+        Operation("/config", "The same as a model's configuration.", types.ModelConfiguration, loads=True),
+    ]
+    return [replace(one, path=model + one.path) for model in MODELS for one in told]
 
 
 INVOCATIONS = Operation("/invocations", "Ask a variant for its answer.", types.Answer, "post")
-INFER = Operation("/v2/models/{name}/infer", "Ask by the Open Inference Protocol.", types.InferAnswer, "post")
+INFER, INFER_VERSION = (
+    Operation(f"{model}/infer", "Ask by the Open Inference Protocol.", types.InferAnswer, "post") for model in MODELS
+)
 METRICS = Operation("/metrics", "Metrics for Prometheus.")
 
 OPERATIONS = (
@@ -58,13 +77,15 @@ OPERATIONS = (
     Operation("/ping", "Whether all variants are ready.", types.Ping, not_ready=True),
     Operation("/ping", "The same, as some platforms ask.", types.Ping, "post", not_ready=True),
     Operation("/v2", "What the server is.", types.ServerMetadata),
+    Operation("/v2/", "The same, as some clients ask.", types.ServerMetadata),
     Operation("/v2/health/live", "Whether the server runs.", types.Live),
     Operation("/v2/health/ready", "Whether all variants are ready.", types.ServerReady, not_ready=True),
-    Operation("/v2/models/{name}", "The tensors of a variant.", types.ModelMetadata),
-    Operation("/v2/models/{name}/ready", "Whether a variant is ready.", types.ModelReady, not_ready=True),
+    *_of_models(),
     INFER,
+    INFER_VERSION,
     Operation("/variants", "What is served: manifests, engines, workers.", types.Variants),
     METRICS,
+    Operation("/execution-parameters", "What a batch transform job should send.", types.ExecutionParameters),
     Operation(PATH, "This document."),
 )
 
@@ -77,7 +98,7 @@ def document(settings: Settings, default: str) -> Json:
     return {
         "openapi": "3.1.0",
         "info": {"title": "ParetoServe", "version": version("paretoserve"), "summary": "Variants of a classifier."},
-        "paths": paths,
+        "paths": paths | (openapi_models.paths() if settings.multi_model else {}),
         "security": [{"bearer": []}, {"header": []}] if settings.api_key_file else [],
         "components": {
             "schemas": _schemas()[1],
@@ -98,9 +119,10 @@ def _schemas() -> tuple[dict[Any, Json], Json]:
 
 
 def _described(operation: Operation, settings: Settings, default: str) -> Json:
-    parameters = [_name_parameter(default)] if "{name}" in operation.path else []
+    parameters = [_in_path("name", default, "no-such-variant")] if "{name}" in operation.path else []
+    parameters += [_in_path("version", VERSION, "7")] if "{version}" in operation.path else []
     described: Json = {"operationId": operation.name, "summary": operation.summary}
-    if operation in (INVOCATIONS, INFER):
+    if _asks(operation):
         parameters += _invocations_headers() if operation is INVOCATIONS else [_JSON_LENGTH]
         parameters += _INFERENCE_HEADERS
         described["requestBody"] = _request(operation, settings)
@@ -112,9 +134,14 @@ def _described(operation: Operation, settings: Settings, default: str) -> Json:
 # Requests
 
 
-def _name_parameter(default: str) -> Json:
-    examples = {"served": {"value": default}, "unknown": {"value": "no-such-variant", "x-status": 404}}
-    return {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}, "examples": examples}
+def _asks(operation: Operation) -> bool:
+    """Whether a variant is asked for its answer."""
+    return operation in (INVOCATIONS, INFER, INFER_VERSION)
+
+
+def _in_path(name: str, served: str, unknown: str) -> Json:
+    shown = {"served": {"value": served}, "unknown": {"value": unknown, "x-status": 404}}
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}, "examples": shown}
 
 
 def _header(name: str, meaning: str, **examples: Any) -> Json:
@@ -150,37 +177,18 @@ _INFERENCE_HEADERS = [
     _header("X-Request-Timeout-Ms", "The client's deadline, ms.", minute=60_000, passed=(0, 504)),
 ]
 
-_TEXT, _PAIR = "a charming film", {"text": "a charming film", "text_pair": "a bleak film"}
-_QUESTIONS: Json = {
-    "text": {"value": {"inputs": _TEXT}},
-    "texts": {"value": {"inputs": [_TEXT, "a bleak film"]}},
-    "pair": {"value": {"inputs": _PAIR}},
-    "pairs": {"value": {"inputs": [["a charming film", "a bleak film"], _PAIR]}},
-    "all_labels": {"value": {"inputs": _TEXT, "parameters": {"top_k": None}}},
-    "numbers_of_the_network": {"value": {"inputs": [_TEXT], "parameters": {"function_to_apply": "none"}}},
-    "empty": {"value": {"inputs": ""}, "x-status": 400},
-}
-_LINES: Json = {"texts": {"value": '"a charming film"\n{"inputs": "a bleak film"}\n'}}
-_TABLE: Json = {"texts": {"value": 'text\na charming film\n"bleak, and long"\n'}}
-_TENSOR = {"name": "text", "shape": [1], "datatype": "BYTES", "data": [_TEXT]}
-_INFERENCES: Json = {
-    "text": {"value": {"id": "7", "inputs": [_TENSOR]}},
-    "one_output": {"value": {"inputs": [_TENSOR], "outputs": [{"name": "label"}]}},
-    "wrong_shape": {"value": {"inputs": [_TENSOR | {"shape": [2]}]}, "x-status": 400},
-}
-
 
 def _request(operation: Operation, settings: Settings) -> Json:
     text = {"type": "string"}
-    if operation is INFER:
-        bodies = {JSON: (_schemas()[0][InferBody], _INFERENCES), OCTETS: (_binary(), {})}
+    if operation is not INVOCATIONS:
+        bodies = {JSON: (_schemas()[0][InferBody], examples.INFERENCES), OCTETS: (_binary(), {})}
     else:
         bodies = {
-            JSON: (_schemas()[0][types.Question], _QUESTIONS),
-            JSON_LINES: (text, _LINES),
-            CSV: (text, _TABLE),
+            JSON: (_schemas()[0][types.Question], examples.QUESTIONS),
+            JSON_LINES: (text, examples.LINES),
+            CSV: (text, examples.TABLE),
         }
-    content = {kind: {"schema": schema, "examples": examples} for kind, (schema, examples) in bodies.items()}
+    content = {kind: {"schema": schema, "examples": shown} for kind, (schema, shown) in bodies.items()}
     return {"required": True, "description": f"At most {settings.max_body_bytes} bytes.", "content": content}
 
 
@@ -204,7 +212,7 @@ def _errors_of(operation: Operation) -> dict[int, list[str]]:
     """The names of the errors that a route may be answered with, by status."""
     by_status: dict[int, list[str]] = {_METHOD_NOT_ALLOWED: ["HTTPError"]}
     for name in STATUS:
-        if operation in (INVOCATIONS, INFER) or name in _of_every_route(operation):
+        if (_asks(operation) and name not in _OF_MODELS) or name in _of_every_route(operation):
             by_status.setdefault(status_of(name), []).append(name)
     by_status.setdefault(500, []).append("Bug")
     return by_status
@@ -216,6 +224,8 @@ def _of_every_route(operation: Operation) -> set[str]:
         names.add(errors.Unauthorized.__name__)
     if "{name}" in operation.path:
         names.add(errors.UnknownVariant.__name__)
+    if operation.loads:
+        names.add(errors.NotReady.__name__)
     return names
 
 
@@ -259,10 +269,10 @@ def _answer(operation: Operation, description: str = "The answer.") -> Json:
     content = {JSON: {"schema": schema}}
     if operation is INVOCATIONS:
         content |= {kind: {"schema": {"type": "string"}} for kind in (JSON_LINES, CSV)}
-    if operation is INFER:
+    if operation in (INFER, INFER_VERSION):
         content |= {OCTETS: {"schema": _binary()}}
     answer: Json = {"description": description, "content": content}
-    return answer | ({"headers": _ANSWER_HEADERS} if operation in (INVOCATIONS, INFER) else {})
+    return answer | ({"headers": _ANSWER_HEADERS} if _asks(operation) else {})
 
 
 def _told(meaning: str, kind: str = "string") -> Json:
@@ -278,4 +288,5 @@ _ANSWER_HEADERS = {
     "X-Amzn-Invoked-Production-Variant": _told("The variant that answered."),
     "X-ParetoServe-Truncated": _told("The places of the texts that were cut."),
     "Inference-Header-Content-Length": _told("Bytes of the JSON part, where binary tensors follow it.", "integer"),
+    "Content-Encoding": _told("How the answer is packed, which V2 clients may ask for."),
 }

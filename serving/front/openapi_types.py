@@ -57,7 +57,16 @@ class Live(msgspec.Struct):
     live: Literal[True]
 
 
+class ExecutionParameters(msgspec.Struct):
+    """How many requests at a time, of how many MB, with many records each; the names are SageMaker's."""
+
+    MaxConcurrentTransforms: int
+    BatchStrategy: Literal["MULTI_RECORD"]
+    MaxPayloadInMB: int
+
+
 class ServerReady(msgspec.Struct):
+    live: Literal[True]
     ready: bool
 
 
@@ -71,15 +80,40 @@ class TensorMetadata(msgspec.Struct):
     name: str
     datatype: str
     shape: list[int]
+    parameters: dict[str, Any] = {}
 
 
 class ModelMetadata(msgspec.Struct):
-    """A variant, called a model; its tensors are known once it is loaded."""
+    """A variant, called a model; its tensors are known while it loads, those of a user's own code once it is loaded."""
 
     name: str
+    versions: list[str]
     platform: str
     inputs: list[TensorMetadata]
     outputs: list[TensorMetadata]
+
+
+class ConfiguredTensor(msgspec.Struct):
+    name: str
+    data_type: str
+    dims: list[int]
+    optional: bool = False
+
+
+class VersionPolicy(msgspec.Struct):
+    specific: dict[str, list[int]]
+
+
+class ModelConfiguration(msgspec.Struct):
+    """The same by Triton's model configuration extension."""
+
+    name: str
+    platform: str
+    backend: str
+    version_policy: VersionPolicy
+    max_batch_size: int
+    input: list[ConfiguredTensor]
+    output: list[ConfiguredTensor]
 
 
 class ModelReady(msgspec.Struct):
@@ -99,6 +133,7 @@ class OutputTensor(msgspec.Struct):
 
 class InferAnswer(msgspec.Struct):
     model_name: str
+    model_version: str
     outputs: list[OutputTensor]
     id: str | None = None
 

@@ -31,6 +31,7 @@ class Listener:
     on_change: the state, the beat or the time of the load is another one.
     on_restart: the engine ended, or could not be loaded, and is started again.
     on_death: the requests that the engine was running when it ended; called before their futures raise ReplicaLost.
+    on_part: bytes of an answer have come before its reply, which a request that is asked `in_parts` allows.
     """
 
     on_ready: Callable[[Ready], None]
@@ -38,6 +39,7 @@ class Listener:
     on_change: Callable[[], None]
     on_restart: Callable[[], None]
     on_death: Callable[[Sequence[Ask]], None]
+    on_part: Callable[[Reply], None] = lambda _: None
 
 
 class Replica(Protocol):

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from model_store.errors import ParetoServeError, UnknownVariant
+from model_store.errors import AlreadyLoaded, UnknownVariant
 from serving.free_memory import give_back_now_and_then, map_large_blocks
 from serving.front.metrics import Metrics
 from serving.front.orphans import inherits_orphans, reap_orphans
@@ -28,6 +28,7 @@ class Repository:
         self._housekeeping: list[asyncio.Task[None]] = []
         self._added = 0
         self.default = ""
+        self.draining = False
 
     @property
     def has_had_one(self) -> bool:
@@ -48,7 +49,7 @@ class Repository:
         """Serve a variant from when it, or the whole repository, is started.
 
         Raises:
-            ParetoServeError: its name is taken.
+            AlreadyLoaded: its name is taken.
         """
         self._refuse_taken(spec.name)
         variant = self._variants[spec.name] = self._make(spec)
@@ -60,7 +61,8 @@ class Repository:
         """Serve what `source` (`folder@backend`) names as `name`; it is ready a while later.
 
         Raises:
-            ParetoServeError: the name is taken, or `source` is nothing that can be served.
+            AlreadyLoaded: the name is taken.
+            ParetoServeError: `source` is nothing that can be served.
         """
         self._refuse_taken(name)
         spec = await asyncio.to_thread(self._resolve, source)
@@ -94,6 +96,7 @@ class Repository:
 
     async def drain(self) -> None:
         """Admit nothing more, and return once everything admitted is answered."""
+        self.draining = True
         await asyncio.gather(*(variant.drain() for variant in (*self, *self._unloading.values())))
 
     async def stop(self) -> None:
@@ -104,4 +107,4 @@ class Repository:
 
     def _refuse_taken(self, name: str) -> None:
         if name in self._variants or name in self._unloading:
-            raise ParetoServeError(f"There is a variant {name!r} here; unload it first, or choose another name.")
+            raise AlreadyLoaded(f"There is a variant {name!r} here; unload it first, or choose another name.")

@@ -7,21 +7,24 @@ import os
 import resource
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import FrameType
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 
 from model_store.errors import ParetoServeError
 from serving.cgroup import machine_memory_bytes, memory_limit_bytes
 from serving.cpu_plan import CpuPlan, make_plan, usable_cores
+from serving.front import asgi
 from serving.front.app import Front, make_app
 from serving.front.http_door import RESERVE, Door, make_answers
 from serving.front.http_protocol import BoundedProtocol
 from serving.front.metrics import Metrics
+from serving.front.model_memory import ModelMemory
+from serving.front.models import Models
 from serving.front.replica import MakeReplica
 from serving.front.repository import Repository, Resolve
 from serving.front.settings import Settings, VariantSpec
@@ -45,11 +48,14 @@ BACKLOG = 2048
 
 
 class DrainingServer(uvicorn.Server):
-    """On SIGTERM or SIGINT: refuse new requests, answer the admitted ones, then stop. A second signal stops at once."""
+    """On SIGTERM or SIGINT: refuse new requests, answer the admitted ones, then stop. A second signal stops at once.
 
-    def __init__(self, config: uvicorn.Config, front: Front) -> None:
+    `drain` refuses new requests, and returns once the admitted ones are answered; it is waited for so long at most.
+    """
+
+    def __init__(self, config: uvicorn.Config, drain: Callable[[], Awaitable[None]], drain_timeout_s: float) -> None:
         super().__init__(config)
-        self._front = front
+        self._drain_all, self._drain_timeout_s = drain, drain_timeout_s
         self._draining: asyncio.Task[None] | None = None
         self._aged_at = time.monotonic()
 
@@ -71,9 +77,9 @@ class DrainingServer(uvicorn.Server):
     async def _drain(self) -> None:
         log.info("draining")
         try:
-            await asyncio.wait_for(self._front.repository.drain(), self._front.settings.drain_timeout_s)
+            await asyncio.wait_for(self._drain_all(), self._drain_timeout_s)
         except TimeoutError:
-            log.warning("some requests were not answered within %.0f s", self._front.settings.drain_timeout_s)
+            log.warning("some requests were not answered within %.0f s", self._drain_timeout_s)
         self.should_exit = True
 
 
@@ -106,12 +112,14 @@ def serve(
     *,
     resolve: Resolve = no_sources,
     hosts: Callable[[Settings, CpuPlan], MakeReplica] = worker_processes,
+    before_drain: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Serve until told to stop. `on_listening` is called with the URL, and with what the container's cores and memory
     are used for by the name of the plan, once the socket listens.
 
     `resolve` reads what is loaded later, of which each worker gets the cores that a worker gets at the start. `hosts`
-    says where engines run. The log of the process goes where `settings` say.
+    says where engines run. `before_drain` ends what asks this server, before it drains. The log of the process goes
+    where `settings` say.
 
     Raises:
         ParetoServeError: the address cannot be had, two variants have one name, or there is no OpenTelemetry to send
@@ -125,17 +133,29 @@ def serve(
     memory = make_memory_plan(memory_limit_bytes(), machine_memory_bytes(), workers)
     settings = _with_memory(settings, memory)
     plans = {"CPU plan": str(plan), "Memory plan": str(memory)}
-    _allow_connections(settings.max_connections)
+    allow_connections(settings.max_connections)
     repository = make_repository(settings, plan, metrics, resolve, hosts)
     for spec in specs:
         repository.add(spec)
     with listen(settings) as listener:
         configure_logs(settings.log_format, settings.log_level)
         with spans_where_asked() as spans:
-            front = Front(repository, settings, metrics, spans)
+            models = make_models(repository, metrics, plan, memory) if settings.multi_model else None
+            front = Front(repository, settings, metrics, spans, models)
             on_listening(_url(listener), plans)
             _settle()
-            DrainingServer(_uvicorn_config(front), front).run(sockets=[listener])
+            _server(front, before_drain).run(sockets=[listener])
+
+
+def _server(front: Front, before_drain: Callable[[], Awaitable[None]] | None) -> DrainingServer:
+    config = uvicorn_config(make_app(front), _door(front))
+    return DrainingServer(config, partial(_drain, front, before_drain), front.settings.drain_timeout_s)
+
+
+async def _drain(front: Front, before: Callable[[], Awaitable[None]] | None) -> None:
+    if before is not None:
+        await before()
+    await front.repository.drain()
 
 
 def _with_memory(settings: Settings, memory: MemoryPlan) -> Settings:
@@ -152,7 +172,7 @@ def _with_memory(settings: Settings, memory: MemoryPlan) -> Settings:
     return replace(settings, max_bytes_in_flight=in_flight, memory_limit_mib=limit_mib)
 
 
-def _allow_connections(connections: int) -> None:
+def allow_connections(connections: int) -> None:
     """Each takes a descriptor, of which a process may have as many as the shell or the container says."""
     wanted = connections + RESERVE + OTHER_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -181,6 +201,11 @@ def make_repository(
     return Repository(make, resolve, metrics)
 
 
+def make_models(repository: Repository, metrics: Metrics, plan: CpuPlan, memory: MemoryPlan) -> Models:
+    """The models of a multi-model endpoint. A load takes about a core, of which half are left to those that answer."""
+    return Models(repository, metrics, ModelMemory(memory.workers_mib << 20), max(1, len(plan.cores) // 2))
+
+
 def _settle() -> None:
     """Take as little of the core as can be, where the engine needs the same one."""
     # What is loaded stays; looking through it for garbage would only fill the caches with it.
@@ -201,10 +226,11 @@ def _door(front: Front) -> Door:
     return Door(settings, make_answers(settings), front.refuse_early, front.request_log.record_malformed)
 
 
-def _uvicorn_config(front: Front) -> uvicorn.Config:
+def uvicorn_config(app: asgi.App, door: Door) -> uvicorn.Config:
+    """Of an application whose connections have the bounds of `door`."""
     return uvicorn.Config(
-        make_app(front),
-        http=cast("type[asyncio.Protocol]", partial(BoundedProtocol, _door(front))),
+        cast("Callable[..., Any]", app),
+        http=cast("type[asyncio.Protocol]", partial(BoundedProtocol, door)),
         loop="uvloop",
         ws="none",
         log_config=None,

@@ -47,6 +47,8 @@ class Settings:
     allow_hosts: names that Host may have besides this machine's own; * for all, as without any on all addresses.
     api_key_file: file of keys, one a line; requests other than those for health must bring one. None wants none.
     pass_env: names of environment variables that workers get besides those that engines and user code usually need.
+    multi_model: start without variants; models are loaded and unloaded while the server runs.
+    install_requirements: workers install what code/requirements.txt names before they load a variant.
     log_format: lines of text, or of JSON, on standard error.
     log_level: the least level that is logged; at debug, a line for every request.
     """
@@ -76,6 +78,8 @@ class Settings:
     allow_hosts: tuple[str, ...] = ()
     api_key_file: Path | None = None
     pass_env: tuple[str, ...] = ()
+    multi_model: bool = False
+    install_requirements: bool = False
     log_format: LogFormat = "text"
     log_level: LogLevel = "info"
 

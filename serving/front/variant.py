@@ -6,10 +6,11 @@ import itertools
 import logging
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 from handlers.payloads.request import RawRequest
-from model_store.errors import DeadlineExceeded, NotReady, Overloaded, WorkerFailed
+from model_store.errors import BackendError, DeadlineExceeded, NotReady, Overloaded, WorkerFailed
 from serving import tuning
 from serving.front.admission import Gate
 from serving.front.deadlines import Deadlines
@@ -39,10 +40,13 @@ class ServedVariant:
         self._quarantine = Quarantine()
         self._deadlines, self._execution_deadline_s = Deadlines(), settings.execution_deadline_s
         self._ids = itertools.count()
+        # Who gets the parts of an answer, by the request; and the requests of which some were sent.
+        self._on_parts: dict[int, Callable[[Reply], None]] = {}
+        self._begun: set[int] = set()
         self._any_ready = asyncio.Event()
-        listener = Listener(
-            self._on_ready, self._on_batch, self._on_change, metrics.worker_restarts.inc, self._quarantine.accuse
-        )
+        self._changed = asyncio.Event()
+        on_restart, on_death = metrics.worker_restarts.inc, self._quarantine.accuse
+        listener = Listener(self._on_ready, self._on_batch, self._on_change, on_restart, on_death, self._on_part)
         self._replicas: list[Replica] = [make(spec, listener) for _ in range(settings.workers)]
         # What of their processor time is counted.
         self._cpu_s = [0.0] * len(self._replicas)
@@ -68,12 +72,43 @@ class ServedVariant:
     def ready(self) -> bool:
         return not self.draining and any(replica.state == "ready" for replica in self._replicas)
 
+    async def until_loaded(self) -> None:
+        """Until it is ready.
+
+        Raises:
+            BackendError: no worker can load it, or all ended while they did.
+        """
+        while not self._any_ready.is_set():
+            if all(replica.state in ("failed", "ended") for replica in self._replicas):
+                raise BackendError(self._replicas[0].error)
+            self._changed.clear()
+            await self._changed.wait()
+
+    @property
+    def pids(self) -> list[int]:
+        """Of the processes that its workers run in, those that have one."""
+        told = (replica.describe().get("pid") for replica in self._replicas)
+        return [pid for pid in told if pid]
+
     def refusal(self) -> Refused | None:
         """Why a request that comes now would be refused, whatever it asks; None where it has to be looked at."""
         return self._gate.refusal()
 
-    async def ask(self, request: RawRequest, timeout_s: float = math.inf) -> Reply:
-        """Have a request answered.
+    def tensors(self) -> dict[str, Any]:
+        """The tensors by which V2 clients ask it, known before it is ready.
+
+        Raises:
+            NotReady: its worker has not told them yet.
+        """
+        told = next((replica.facts["v2"] for replica in self._replicas if "v2" in replica.facts), None)
+        if told is None and not self.ready:
+            raise self._not_ready()
+        return dict(told or {"inputs": [], "outputs": []})
+
+    async def ask(
+        self, request: RawRequest, timeout_s: float = math.inf, on_part: Callable[[Reply], None] | None = None
+    ) -> Reply:
+        """Have a request answered; with `on_part` its answer may come in parts, and the reply has the rest.
 
         Raises:
             Refused: it was not admitted.
@@ -86,24 +121,17 @@ class ServedVariant:
         if deaths >= DEADLY:
             raise Refused(Refusal.QUARANTINED, WorkerFailed(QUARANTINED))
         now = time.monotonic()
-        ask = Ask(
-            next(self._ids),
-            request.body,
-            request.content_type,
-            request.accept,
-            request.protocol,
-            request.json_length,
-            self._gate.admit(),
-            now + timeout_s,
-            isolated=deaths > 0,
-            content_encoding=request.content_encoding,
-            sent=now,
-        )
+        ask = _ask(next(self._ids), request, self._gate.admit(), now)
+        ask.expires, ask.isolated, ask.in_parts = now + timeout_s, deaths > 0, on_part is not None
+        if on_part:
+            self._on_parts[ask.id] = on_part
         self.metrics.in_flight_requests.inc()
         try:
             reply = await self._within(timeout_s, ask, now + self._execution_deadline_s)
         finally:
             self._gate.leave()
+            self._on_parts.pop(ask.id, None)
+            self._begun.discard(ask.id)
             self.metrics.in_flight_requests.dec()
         if not reply.error:
             self._gate.answered(reply.tokens, reply.bulk)
@@ -115,9 +143,12 @@ class ServedVariant:
         if self.draining:
             raise Refused(Refusal.DRAINING, NotReady(f"Variant {self.name!r} is shutting down; ask another server."))
         if not self._any_ready.is_set():
-            first = self._replicas[0]
-            message = f"Variant {self.name!r} is not ready. {first.error or 'It is loading.'}"
-            raise Refused(Refusal.NOT_READY, NotReady(message, first.retry_after_s))
+            raise Refused(Refusal.NOT_READY, self._not_ready())
+
+    def _not_ready(self) -> NotReady:
+        first = self._replicas[0]
+        message = f"Variant {self.name!r} is not ready. {first.error or 'It is loading.'}"
+        return NotReady(message, first.retry_after_s)
 
     async def _within(self, timeout_s: float, ask: Ask, until: float) -> Reply:
         """The reply, by the client's own deadline where it has one."""
@@ -139,6 +170,8 @@ class ServedVariant:
                 return await answer
             except ReplicaLost as lost:
                 self._see_whether_deadly(ask, lost)
+                if ask.id in self._begun:  # another worker would begin anew
+                    raise NotReady("The worker with this request ended; ask again.") from lost
                 await self._wait_for_another()
             finally:
                 self._deadlines.forget(ask.id)
@@ -167,6 +200,11 @@ class ServedVariant:
                 async with asyncio.timeout(tuning.STRANDED_S):
                     await self._any_ready.wait()
 
+    def _on_part(self, part: Reply) -> None:
+        if on_part := self._on_parts.get(part.id):
+            self._begun.add(part.id)
+            on_part(part)
+
     def _on_ready(self, ready: Ready) -> None:
         self._gate.calibrate(ready.cost, ready.call_tokens, ready.streams * len(self._replicas))
 
@@ -189,6 +227,7 @@ class ServedVariant:
     def _on_change(self) -> None:
         ready = sum(replica.state == "ready" for replica in self._replicas)
         (self._any_ready.set if ready else self._any_ready.clear)()
+        self._changed.set()
         metrics = self.metrics
         metrics.worker_ready.set(ready)
         metrics.queue_tokens.set(sum(replica.beat.queued_tokens for replica in self._replicas))
@@ -215,6 +254,22 @@ class ServedVariant:
             "workers": [replica.describe() for replica in self._replicas],
             **self._replicas[0].facts,
         }
+
+
+def _ask(number: int, request: RawRequest, queue_by: float, now: float) -> Ask:
+    """What a worker is asked, without a deadline of the client's."""
+    told = request.content_type, request.accept, request.protocol, request.json_length
+    headers = dict(request.headers)
+    return Ask(
+        number,
+        request.body,
+        *told,
+        queue_by,
+        math.inf,
+        content_encoding=request.content_encoding,
+        sent=now,
+        headers=headers,
+    )
 
 
 def _in_hand(replica: Replica) -> int:

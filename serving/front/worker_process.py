@@ -91,6 +91,8 @@ async def _spawn(
         black_box_fd=black_box_fd,
         beat_s=tuning.BEAT_S,
         limits=settings.limits,
+        keeps_calibration=settings.multi_model,
+        install_requirements=settings.install_requirements,
         log_format=settings.log_format,
         log_level=settings.log_level,
     )

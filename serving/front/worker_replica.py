@@ -11,7 +11,7 @@ from serving.front.channel import Channel
 from serving.front.replica import Listener, MakeReplica, ReplicaLost, State
 from serving.front.settings import Settings, VariantSpec
 from serving.front.worker_process import WorkerProcess
-from serving.wire.messages import Ask, BatchDone, Beat, Failed, Ready, Reply, ToFront
+from serving.wire.messages import Ask, BatchDone, Beat, Failed, Known, Ready, Reply, ToFront
 
 log = logging.getLogger("paretoserve.supervisor")
 
@@ -119,9 +119,14 @@ class WorkerReplica:
         match message:
             case BatchDone():
                 self._listener.on_batch(message)
+            case Reply():  # another one with the same id follows
+                self._listener.on_part(message)
             case Beat():
                 self.beat = message
                 self._listener.on_change()
+            case Known():
+                # What was loaded before says more, and stays.
+                self.facts = message.facts | self.facts
             case Ready():
                 self.facts, self.load_s, self._ready_at = message.facts, message.load_s, time.monotonic()
                 self._listener.on_ready(message)

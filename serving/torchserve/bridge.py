@@ -41,6 +41,7 @@ from serving.wire.messages import (
     Cancel,
     Failed,
     Frames,
+    Known,
     Ready,
     ToFront,
     ToWorker,
@@ -49,6 +50,7 @@ from serving.wire.messages import (
     slots_of,
     worker_side_decoder,
 )
+from serving.worker.known import facts_before_loading
 
 log = logging.getLogger("paretoserve.torchserve")
 
@@ -106,6 +108,7 @@ class Bridge:
     async def _load(self) -> Ready | Failed:
         started = time.monotonic()
         try:
+            self._send([Known(facts_before_loading(Path(self._config.model_dir)))])
             outcome = await self._start()
             return await self._rehearsed(outcome, started) if isinstance(outcome, Ready) else outcome
         except ParetoServeError as exc:

@@ -159,15 +159,22 @@ def _body(request: Mapping[str, Any]) -> bytes:
 def _client_request(number: int, body: bytes, headers: Mapping[str, str]) -> Ask:
     """The request of an HTTP client, as a bridge would send it."""
     content_type, accept = headers.get("content-type", ""), headers.get("accept", "")
-    return Ask(number, body, content_type, accept, "invocations", None, math.inf, math.inf, sent=time.monotonic())
+    seen = {name: value for name, value in headers.items() if name.startswith("x-amzn-sagemaker-")}
+    asked = Ask(number, body, content_type, accept, "invocations", None, math.inf, math.inf, sent=time.monotonic())
+    asked.headers = {**seen, "content-type": content_type, "accept": accept}
+    return asked
 
 
 def _client_body(reply: Reply, i: int, context: Context) -> bytes:
     """A reply as an HTTP client reads it."""
     if reply.error:
-        context.set_response_status(status_of(reply.error), "", i)
+        context.set_response_status(reply.status or status_of(reply.error), "", i)
         context.set_response_content_type(i, "application/json")
         return error_body(reply.message, reply.error)
+    if reply.status:
+        context.set_response_status(reply.status, "", i)
+    for name, value in reply.headers:
+        context.set_response_header(i, name, value)
     context.set_response_content_type(i, reply.content_type)
     if reply.truncated:
         context.set_response_header(i, "X-ParetoServe-Truncated", ",".join(map(str, reply.truncated)))

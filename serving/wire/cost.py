@@ -42,4 +42,4 @@ def cost_terms(rows: float, width: float) -> tuple[float, float, float, float]:
 
 
 NO_COST = Cost()
-"""Nothing is known: the user's own model, which is asked one request at a time, cannot be measured."""
+"""Nothing is known: the user's own model cannot be measured."""

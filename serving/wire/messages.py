@@ -29,7 +29,8 @@ _LENGTH = struct.Struct("<I")
 class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker is started with, as JSON in its argument.
 
-    Of several `splits` of its `cores` it keeps the fastest; without cores the kernel chooses them.
+    Of several `splits` of its `cores` it keeps the fastest; without cores the kernel chooses them. With
+    `keeps_calibration` that is measured once on this machine, not at each start.
     """
 
     name: str
@@ -41,6 +42,8 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     beat_s: float
     cores: tuple[int, ...] = ()
     limits: Limits = Limits()
+    keeps_calibration: bool = False
+    install_requirements: bool = False
     log_format: LogFormat = "text"
     log_level: LogLevel = "info"
 
@@ -50,7 +53,8 @@ class Ask(msgspec.Struct, tag="ask", array_like=True):
     `expires`, the client's. `isolated`: was running when a worker died; batch it alone.
 
     `sent` is when the front sent it, 0 for just now. A worker whose event loop is at work reads it later, and it has
-    waited since.
+    waited since. `headers` are those that the variant's own code may see, by their names in lower case.
+    `in_parts`: the answer to a list may come in parts.
     """
 
     id: int
@@ -64,6 +68,8 @@ class Ask(msgspec.Struct, tag="ask", array_like=True):
     isolated: bool = False
     content_encoding: str = ""
     sent: float = 0.0
+    headers: dict[str, str] = {}
+    in_parts: bool = False
 
 
 class Cancel(msgspec.Struct, tag="cancel", array_like=True):
@@ -75,7 +81,8 @@ class Cancel(msgspec.Struct, tag="cancel", array_like=True):
 class Reply(msgspec.Struct, tag="reply", array_like=True):
     """An answer, or the name and message of the error that came instead.
 
-    `bulk`: its texts did not fit into one call of the engine.
+    `bulk`: its texts did not fit into one call of the engine. `status`, 0 for the usual one, and `headers` are what the
+    variant's own code set. `more`: another reply follows, with the next part of the answer.
     """
 
     id: int
@@ -89,6 +96,9 @@ class Reply(msgspec.Struct, tag="reply", array_like=True):
     message: str = ""
     retry_after_s: float = 0.0
     bulk: bool = False
+    status: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
+    more: bool = False
 
 
 class BatchDone(msgspec.Struct, tag="batch", array_like=True):
@@ -127,6 +137,12 @@ class Ready(msgspec.Struct, tag="ready", array_like=True):
     streams: int
 
 
+class Known(msgspec.Struct, tag="known", array_like=True):
+    """Those of the `facts` of `Ready` that the worker can tell before the variant is loaded."""
+
+    facts: dict[str, Any]
+
+
 class Failed(msgspec.Struct, tag="failed", array_like=True):
     """The variant cannot be loaded; the worker ends."""
 
@@ -135,7 +151,7 @@ class Failed(msgspec.Struct, tag="failed", array_like=True):
 
 
 ToWorker = Ask | Cancel
-ToFront = Reply | BatchDone | Beat | Ready | Failed
+ToFront = Reply | BatchDone | Beat | Known | Ready | Failed
 
 _encoder = msgspec.msgpack.Encoder()
 M = TypeVar("M")

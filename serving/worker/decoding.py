@@ -20,9 +20,8 @@ def decode(handler: Handler, job: Job, ask: Ask) -> Reply | None:
     timings = job.timings
     timings.waited(time.monotonic())
     try:
-        job.prepared = handler.prepare(
-            RawRequest(ask.body, ask.content_type, ask.accept, ask.protocol, ask.json_length, ask.content_encoding)
-        )
+        told = ask.content_type, ask.accept, ask.protocol, ask.json_length, ask.content_encoding, ask.headers
+        job.prepared = handler.prepare(RawRequest(ask.body, *told))
     except ParetoServeError as exc:
         return error_reply(job, exc)
     except BaseException as exc:  # noqa: BLE001  one request must not end the worker that others wait for; a panic of the

@@ -18,6 +18,7 @@ from serving.wire.timings import Timings
 from serving.worker.decoding import Undecoded, decode
 from serving.worker.job import Job, error_reply, expired_reply
 from serving.worker.loading import Loaded
+from serving.worker.parts import cut
 from serving.worker.streams import Deliver, Streams
 
 _RETRY_AFTER_S = 0.5
@@ -82,6 +83,8 @@ class Engine:
         """Nobody waits for this request any more: it is not run, if it is not running yet."""
         if job := self._jobs.pop(request_id, None):
             job.cancelled = True
+            if job.whole:
+                job.whole.cancel()
             self._undecoded.drop(request_id)
 
     def run_next(self, stream: int = 0) -> bool:
@@ -118,7 +121,8 @@ class Engine:
         if reply is not None:
             self._deliver_and_forget([reply])
         elif not job.cancelled:
-            self._streams.put(job)
+            for one in cut(job, self._handler) if ask.in_parts else (job,):
+                self._streams.put(one)
             self._wake()
 
     def _deliver_and_forget(self, messages: list[Reply | BatchDone]) -> None:
@@ -126,7 +130,8 @@ class Engine:
         for message in messages:
             if type(message) is Reply:
                 message.timings.encoded(now)
-                self._jobs.pop(message.id, None)
+                if not message.more:
+                    self._jobs.pop(message.id, None)
         self._deliver(messages)
 
 

@@ -6,9 +6,7 @@ from typing import Any
 import msgspec
 
 from handlers.backends.catalogue import artifact_name
-from handlers.open_inference import tensors_of
-from handlers.tasks.catalogue import open_task
-from handlers.user_code import INFERENCE_FILE
+from handlers.own_code.entry import entry_name
 from model_store.manifest import described
 from serving.cpu_plan import StreamSplit
 from serving.worker.loading import Loaded
@@ -20,7 +18,7 @@ def facts_of(folder: Path, backend: str, loaded: Loaded, speeds: dict[StreamSpli
     facts = described(manifest)
     # These are for the worker and for building; a reader of /variants wants the rest.
     del facts["golden"], facts["artifacts"], facts["code"], facts["predictions"]
-    if (folder / INFERENCE_FILE).is_file():
+    if entry_name(folder):
         facts["code"] = {"hashed": manifest.code is not None}
     if artifact := manifest.artifacts.get(artifact_name(backend, manifest.artifacts)):
         facts["artifact"] = {
@@ -36,5 +34,5 @@ def facts_of(folder: Path, backend: str, loaded: Loaded, speeds: dict[StreamSpli
     facts["split"] = str(loaded.split)
     facts["measured_tokens_per_s"] = {str(split): round(speed) for split, speed in speeds.items()}
     facts["engine"] = msgspec.to_builtins(info) if info else "the variant's own model_fn"
-    facts["v2"] = tensors_of(open_task(manifest.task, manifest.task_settings))
+    facts["v2"] = loaded.handler.tensors
     return facts

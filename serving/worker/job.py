@@ -3,14 +3,18 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from handlers.backends.base import Logits
 from handlers.handler import Answer, Prepared
+from handlers.own_code.failures import message_of
 from handlers.tokens.packing import Tokens
-from handlers.user_code import message_of
-from model_store.errors import DeadlineExceeded, NotReady, Overloaded, ParetoServeError
+from model_store.errors import DeadlineExceeded, NotReady, Overloaded, OwnCodeError, ParetoServeError
 from serving.wire.messages import Reply
 from serving.wire.timings import Timings
+
+if TYPE_CHECKING:
+    from serving.worker.parts import Whole
 
 _LONGEST_RETRY_S = 3600.0
 
@@ -23,7 +27,7 @@ class Job:
 
     `results` has one entry per text, filled as batches come back, until none is `missing`; a job is `done` once its
     reply is made. From the moment its first text is `taken` to the engine it does not expire any more: its other texts
-    may need further calls.
+    may need further calls. `whole` is what it is a part of, or, of a request that was cut into parts, what these make.
     """
 
     id: int
@@ -35,9 +39,10 @@ class Job:
     cancelled: bool = False
     done: bool = False
     prepared: Prepared | None = None
-    results: list[Logits | Answer | None] = field(default_factory=list)
+    results: list[Logits | None] = field(default_factory=list)
     missing: int = 0
     taken: bool = False
+    whole: "Whole | None" = None
 
     def is_late(self, now: float) -> bool:
         """Whether it is no use to begin with it."""
@@ -69,10 +74,14 @@ class QueuedText:
         return self.job.cancelled or self.job.done
 
 
+def prepared_of(job: Job) -> Prepared:
+    assert job.prepared is not None, "this is a bug: only prepared jobs are queued"
+    return job.prepared
+
+
 def texts_of(job: Job) -> list[QueuedText]:
     """What a prepared job puts into the queue; its results have room for as many."""
-    assert job.prepared is not None, "this is a bug: only prepared jobs are queued"
-    texts = job.prepared.windows or (None,)
+    texts = prepared_of(job).windows or (None,)
     job.results, job.missing = [None] * len(texts), len(texts)
     return [QueuedText(job, i, text) for i, text in enumerate(texts)]
 
@@ -85,7 +94,7 @@ def jobs_of(texts: Sequence[QueuedText]) -> list[Job]:
 def answer_reply(job: Job, answer: Answer) -> Reply:
     tokens = sum(map(len, job.prepared.windows)) if job.prepared else 0
     parts = answer.body, answer.content_type, answer.json_length, answer.truncated
-    return Reply(job.id, *parts, job.timings, tokens, bulk=job.bulk)
+    return Reply(job.id, *parts, job.timings, tokens, bulk=job.bulk, status=answer.status, headers=answer.headers)
 
 
 def error_reply(job: Job, error: ParetoServeError) -> Reply:
@@ -95,7 +104,10 @@ def error_reply(job: Job, error: ParetoServeError) -> Reply:
         retry_after_s = 0.0  # the user's code may raise ours with anything
     # The user's code may raise a class of its own, derived from one of the tree; the front knows the tree only.
     name = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == ParetoServeError.__module__)
-    return Reply(job.id, timings=job.timings, error=name, message=message_of(error), retry_after_s=retry_after_s)
+    told = message_of(error)
+    # The status is one that the variant's own code names.
+    status = error.status if isinstance(error, OwnCodeError) and type(error.status) is int else 0
+    return Reply(job.id, b"", "", None, (), job.timings, 0, name, told, retry_after_s, status=status)
 
 
 def expired_reply(job: Job, now: float) -> Reply:

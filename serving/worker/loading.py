@@ -13,8 +13,9 @@ from handlers.handler import Handler, load_handler
 from model_store.manifest import Manifest
 from serving import tuning
 from serving.calibration.call_size import fastest_call_tokens
+from serving.calibration.kept import Calibration, calibration_key, keep_calibration, kept_calibration
 from serving.calibration.texts import Rows, mixed_call, typical_lengths
-from serving.calibration.warm_up import warm_up
+from serving.calibration.warm_up import warm_up, warm_up_again
 from serving.cpu_plan import StreamSplit
 from serving.wire.cost import NO_COST, Cost
 
@@ -48,8 +49,8 @@ def load_fastest(
     for split in sorted(splits, reverse=True):  # from many streams to few
         handler = load_handler(folder, manifest, backend, _placement(backend, cores, split))
         if not handler.batches:
-            # The user's own model is asked one request at a time, and what its requests are is not known.
-            return Loaded(handler, split), {}
+            # What the requests of a user's own model are is not known: each counts as one token.
+            return Loaded(handler, split, call_tokens=handler.user.batch_size), {}
         lengths = lengths or typical_lengths(manifest)
         if len(splits) > 1:
             speeds[split] = max(_windows(handler, split.streams, batch_tokens, lengths))
@@ -62,6 +63,34 @@ def load_fastest(
             handler.close()
     assert kept is not None, "this is a bug: a plan has at least one split"
     return _warmed_up(*kept, batch_tokens, lengths), speeds
+
+
+def load_as_kept(
+    folder: Path,
+    manifest: Manifest,
+    backend: str,
+    splits: Sequence[StreamSplit],
+    batch_tokens: int,
+    cores: tuple[int, ...] = (),
+) -> tuple[Loaded, dict[StreamSplit, float]]:
+    """As `load_fastest`, with what was measured when this variant was last loaded on this machine, if it was."""
+    key = calibration_key(manifest, backend, splits, batch_tokens, cores)
+    kept = kept_calibration(key) if key else None
+    if kept and kept.split in splits:
+        handler = load_handler(folder, manifest, backend, _placement(backend, cores, kept.split))
+        if handler.batches and _version(handler) == kept.engine_version:
+            warm_up_again(handler, batch_tokens, kept.split.streams)
+            return Loaded(handler, kept.split, kept.cost, kept.call_tokens), {}
+        handler.close()
+    loaded, speeds = load_fastest(folder, manifest, backend, splits, batch_tokens, cores)
+    if key and loaded.handler.batches:
+        measured = loaded.split, loaded.cost, loaded.call_tokens
+        keep_calibration(key, Calibration(*measured, _version(loaded.handler)))
+    return loaded, speeds
+
+
+def _version(handler: Handler) -> str:
+    return handler.session_info.version if handler.session_info else ""
 
 
 def _placement(backend: str, cores: tuple[int, ...], split: StreamSplit) -> Placement:

@@ -34,6 +34,7 @@ from serving.wire.messages import (
     Cancel,
     Failed,
     Frames,
+    Known,
     Ready,
     Reply,
     ToFront,
@@ -44,6 +45,7 @@ from serving.wire.messages import (
     worker_side_decoder,
 )
 from serving.worker.engine import Engine
+from serving.worker.known import facts_before_loading
 from serving.worker.loading import Loaded
 from serving.worker.start import load_variant
 
@@ -141,6 +143,7 @@ def _die(error: BaseException | None) -> NoReturn:
 def _load(config: WorkerConfig, connection: socket.socket) -> tuple[Loaded, Ready] | None:
     """Load the variant; where that cannot be done, send the front the reason and return None."""
     try:
+        _tell(connection, Known(facts_before_loading(Path(config.model_dir))))
         return load_variant(
             Path(config.model_dir),
             config.backend,
@@ -149,11 +152,17 @@ def _load(config: WorkerConfig, connection: socket.socket) -> tuple[Loaded, Read
             cores=config.cores,
             served_as=config.name,
             limits=config.limits,
+            keeps_calibration=config.keeps_calibration,
+            install=config.install_requirements,
         )
     except ParetoServeError as exc:
-        with contextlib.suppress(BrokenPipeError):  # the front is gone, and nobody wants to know
-            connection.sendall(frame(Failed(type(exc).__name__, str(exc))))
+        _tell(connection, Failed(type(exc).__name__, str(exc)))
         return None
+
+
+def _tell(connection: socket.socket, message: ToFront) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the front is gone, and nobody wants to know
+        connection.sendall(frame(message))
 
 
 def main() -> None:

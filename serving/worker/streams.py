@@ -1,31 +1,37 @@
 """The queue of texts, and the threads that feed them to the engine."""
 
 import itertools
-import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-
-import numpy as np
+from functools import partial
 
 from handlers.backends.base import Logits
-from handlers.handler import Answer, Handler
+from handlers.handler import Handler
 from handlers.tokens.packing import Tokens
-from model_store.errors import BackendError, ParetoServeError
+from model_store.errors import ParetoServeError
 from serving import tuning
 from serving.batching.arrange import lay_out
 from serving.batching.batcher import Picked, next_batch, next_padded_batch
 from serving.batching.padded_cost import PaddedCost
-from serving.logs import place_of
 from serving.wire.black_box import BlackBox
 from serving.wire.cost import NO_COST, Cost
 from serving.wire.messages import BatchDone, Reply
-from serving.worker.job import Job, QueuedText, answer_reply, error_reply, expired_reply, jobs_of, texts_of
+from serving.worker.calls import batch_done, log_failure
+from serving.worker.job import (
+    Job,
+    QueuedText,
+    answer_reply,
+    error_reply,
+    expired_reply,
+    jobs_of,
+    prepared_of,
+    texts_of,
+)
 from serving.worker.loading import shares_calls
-
-log = logging.getLogger("paretoserve.worker")
+from serving.worker.own_code import run_own_code
 
 Deliver = Callable[[list[Reply | BatchDone]], None]
 """Takes what came of a call of the engine: the replies that it completed, and the call itself."""
@@ -52,8 +58,8 @@ class Streams:
         self._shares_calls = shares_calls(handler)
         # Known where each text has a row of its own; None where texts are packed, or asked one at a time.
         self._padded = PaddedCost(handler.grid, cost) if handler.grid and self._shares_calls else None
-        # The user's own model is asked one request at a time.
-        self._batch_tokens = batch_tokens if handler.batches else 1
+        # A request for the user's own model counts as one.
+        self._batch_tokens = batch_tokens if handler.batches else handler.user.batch_size
         self._deliver = deliver
         self._queue: list[QueuedText] = []
         # Texts of requests that take several calls: a call in so many is theirs while others wait.
@@ -74,7 +80,8 @@ class Streams:
     def put(self, job: Job) -> None:
         """Queue a prepared job. Called from any thread."""
         queued = texts_of(job)
-        job.bulk = len(queued) > 1 and self._shares_calls and sum(map(_tokens, queued)) > self._batch_tokens
+        tokens = job.whole.tokens if job.whole else sum(map(_tokens, queued))
+        job.bulk = len(queued) > 1 and self._shares_calls and tokens > self._batch_tokens
         with self._changed:
             if job.isolated:
                 self._isolated.append(queued)
@@ -117,9 +124,12 @@ class Streams:
             jobs = jobs_of(picked.batch)
             for job in jobs:
                 job.taken = True
+                if job.whole:
+                    job.whole.take()
             self._running += 1
         self._black_box.begin(number, [job.id for job in jobs], started)
-        self._deliver(self._serve(picked, jobs, started))
+        for messages in self._serve(picked, jobs, started, number):
+            self._deliver(messages)
         self._black_box.end(number)
         with self._changed:
             self._running -= 1
@@ -162,11 +172,28 @@ class Streams:
         if left or self._queue or self._bulk:
             self._changed.notify()
 
-    def _serve(self, picked: Picked[QueuedText], jobs: list[Job], started: float) -> list[Reply | BatchDone]:
-        messages: list[Reply | BatchDone] = [expired_reply(job, started) for job in jobs_of(picked.expired)]
-        if picked.batch:
+    def _ended(self, job: Job, reply: Reply) -> list[Reply | BatchDone]:
+        """The reply of a job; what came of a part is delivered before another part's can be."""
+        if job.whole is None:
+            return [reply]
+        with job.whole.lock:
+            if messages := job.whole.ended(job, reply):
+                self._deliver([*messages])
+        return []
+
+    def _serve(
+        self, picked: Picked[QueuedText], jobs: list[Job], started: float, number: int
+    ) -> Iterator[list[Reply | BatchDone]]:
+        """What comes of it, in the parts in which it is to be delivered."""
+        messages: list[Reply | BatchDone] = []
+        for job in jobs_of(picked.expired):
+            messages += self._ended(job, expired_reply(job, started))
+        if jobs and self._handler.batches:
             messages += self._serve_batch(picked.batch, jobs, started)
-        return messages
+        if messages:
+            yield messages
+        if not self._handler.batches:
+            yield from run_own_code(self._handler, jobs, started, partial(self._black_box.begin, number))
 
     def _serve_batch(self, batch: list[QueuedText], jobs: list[Job], started: float) -> list[Reply | BatchDone]:
         layout = lay_out([text.tokens for text in batch], self._handler, self._cost)
@@ -175,19 +202,19 @@ class Streams:
         messages: list[Reply | BatchDone] = []
         begun = time.monotonic()
         try:
-            results = list(self._handler.infer(rows)) if self._handler.batches else [self._run_alone(batch)]
+            results = self._handler.infer(rows)
         except ParetoServeError as exc:
             ended = self._called(jobs, started, begun)
-            _log_failure(exc)
-            messages += [error_reply(job, exc) for job in jobs if not job.done]
+            log_failure(exc)
+            for job in jobs:
+                messages += [] if job.done else self._ended(job, error_reply(job, exc))
         else:
             ended = self._called(jobs, started, begun)
-            messages += [self._reply(job) for job in self._completed(batch, results)]
+            for job in self._completed(batch, results):
+                messages += self._ended(job, self._reply(job))
         tokens = sum(text.tokens for text in batch)
-        padding = self._handler.padding_tokens(rows) if self._handler.batches else 0
-        done = time.monotonic()
-        spent_s = ended - begun, done - started, begun - started, done - ended
-        messages.append(BatchDone(len(jobs), tokens, padding, *spent_s))
+        padding = self._handler.padding_tokens(rows)
+        messages.append(batch_done(len(jobs), tokens, padding, (started, begun, ended)))
         return messages
 
     def _called(self, jobs: list[Job], taken: float, begun: float) -> float:
@@ -199,12 +226,7 @@ class Streams:
                     job.timings.called(taken, begun, ended)
         return ended
 
-    def _run_alone(self, batch: list[QueuedText]) -> Answer:
-        (text,) = batch
-        assert text.job.prepared is not None, "this is a bug: only prepared jobs are queued"
-        return self._handler.run_alone(text.job.prepared)
-
-    def _completed(self, batch: list[QueuedText], results: Sequence[Logits | Answer]) -> list[Job]:
+    def _completed(self, batch: list[QueuedText], results: Sequence[Logits]) -> list[Job]:
         """Hand the results to their jobs; the jobs that have all of theirs now."""
         with self._changed:  # two streams may bring the last results of one job at the same moment
             completed = []
@@ -218,16 +240,11 @@ class Streams:
 
     def _reply(self, job: Job) -> Reply:
         try:
-            return answer_reply(job, self._finish(job))
+            outputs = [one for one in job.results if one is not None]
+            return answer_reply(job, self._handler.finish(prepared_of(job), outputs))
         except ParetoServeError as exc:
-            _log_failure(exc)
+            log_failure(exc)
             return error_reply(job, exc)
-
-    def _finish(self, job: Job) -> Answer:
-        assert job.prepared is not None, "this is a bug: only prepared jobs are queued"
-        if isinstance(job.results[0], Answer):
-            return job.results[0]
-        return self._handler.finish(job.prepared, [one for one in job.results if isinstance(one, np.ndarray)])
 
 
 def _tokens(text: QueuedText) -> int:
@@ -246,8 +263,3 @@ def _rows(batch: list[QueuedText], layout: list[list[int]]) -> list[list[Tokens]
     texts = iter(batch)
     cut = [list(itertools.islice(texts, len(row))) for row in layout]
     return [[text.content for text in row if text.content is not None] for row in cut]
-
-
-def _log_failure(error: ParetoServeError) -> None:
-    if isinstance(error, BackendError):
-        log.error("the engine, or the variant's own code, failed", extra={"exception": place_of(error)})

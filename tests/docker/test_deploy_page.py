@@ -1,7 +1,6 @@
 """The commands of `docs/deploy.md`, run as they stand there."""
 
 import os
-import re
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -98,9 +97,3 @@ def test_a_variant_is_put_into_an_image(workplace: Path) -> None:
     finally:
         docker("rm", "--force", started)
         docker("image", "rm", "paretoserve:with-variant")
-
-
-def test_the_archive_has_the_variant_at_its_root(workplace: Path) -> None:
-    (command,) = commands("tar")
-    shell(command, workplace)
-    assert re.search(r"^\./variant\.json$", shell("tar -tzf model.tar.gz", workplace), re.MULTILINE)

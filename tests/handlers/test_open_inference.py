@@ -149,14 +149,15 @@ def test_what_is_no_request_for_a_text_classifier_is_refused(request_body: bytes
         (as_bytes("one"), 8, "does not fit the body"),
         (as_bytes("one"), -1, "does not fit the body"),
         (as_bytes("one"), "7", "does not fit the body"),
-        (as_bytes("one"), 6, "ends within a text"),
+        (as_bytes("one")[:6], 6, "ends within a text"),
         (b"\x01\x00", 2, "ends within a text"),
         (b"\xff\xff\xff\xffone", 7, "ends within a text"),
         (b"\x01\x00\x00\x00\xff", 5, "is not UTF-8"),
         (as_bytes("one", "two"), 14, r"has at least 2 texts, but its shape \[1\] says 1"),
         (as_bytes("one"), True, "does not fit the body"),
         (as_bytes("one") + b"x", 7, "1 bytes follow the last input"),
-        (as_bytes("one"), None, "has 0 texts"),
+        (as_bytes("one"), None, "7 bytes follow the last input"),
+        (b"", None, "has 0 texts"),
     ],
 )
 def test_binary_tensors_of_a_wrong_size_are_refused(raw: bytes, size: Any, words: str) -> None:
@@ -183,6 +184,7 @@ def test_without_wishes_all_outputs_come_as_json() -> None:
     assert (kind, json_length) == ("application/json", None)
     assert msgspec.json.decode(raw) == {
         "model_name": "int8",
+        "model_version": "1",
         "outputs": [
             {"name": "label", "datatype": "BYTES", "shape": [2], "data": ["positive", "naïve"]},
             {"name": "score", "datatype": "FP32", "shape": [2], "data": [0.75, 0.5]},
@@ -250,7 +252,7 @@ def test_the_tensors_of_a_task_are_its_texts_and_the_fields_of_its_answers() -> 
     assert tensors_of(TASK) == {
         "inputs": [
             {"name": "text", "datatype": "BYTES", "shape": [-1]},
-            {"name": "text_pair", "datatype": "BYTES", "shape": [-1]},
+            {"name": "text_pair", "datatype": "BYTES", "shape": [-1], "parameters": {"optional": True}},
         ],
         "outputs": [
             {"name": "label", "datatype": "BYTES", "shape": [-1]},

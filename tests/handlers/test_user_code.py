@@ -1,27 +1,17 @@
 import py_compile
-import sys
-from collections.abc import Iterator
 from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
 
-from handlers.user_code import Context, UserCode, load_user_code
+from handlers.own_code.arguments import ARGUMENTS
+from handlers.own_code.context import Context
+from handlers.user_code import UserCode, load_user_code
 from model_store.code import hashes_of, read_code
 from model_store.errors import BackendError, DamagedArtifact
 from tests.handlers.variants import write_code
 
 CONTEXT = Context("the folder", {"variant": "mine"})
-
-
-@pytest.fixture(autouse=True)
-def clean_imports() -> Iterator[None]:
-    """Loading user code is for a process of its own: it adds to the module path."""
-    path = list(sys.path)
-    yield
-    sys.path[:] = path
-    for name in ("inference", "neighbour", "later", "package", "package.inner"):
-        sys.modules.pop(name, None)
 
 
 def load(folder: Path, code: str) -> UserCode:
@@ -50,7 +40,7 @@ def test_functions_are_found_and_those_not_defined_stay_ours(tmp_path: Path) -> 
 )
 def test_each_function_may_be_replaced_alone(tmp_path: Path, name: str, arguments: str, replaces: bool) -> None:
     user = load(tmp_path, f"def {name}({arguments}): return 'mine'\n")
-    assert [field for field in UserCode.__slots__ if getattr(user, field)] == [name]
+    assert [function for function in ARGUMENTS if getattr(user, function)] == [name]
     assert user.replaces_the_model is replaces
 
 
@@ -61,16 +51,35 @@ def test_a_function_that_takes_one_more_argument_is_given_the_context(tmp_path: 
     assert model_fn("asked") == ("asked", "the folder", "mine")
 
 
+TENSOR = {"name": "ids", "datatype": "INT64", "shape": [-1]}
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("def predict_fn(data): ...", "predict_fn takes 1 arguments; it must take 2, or 3 with a context"),
-        ("def model_fn(a, b, c): ...", "model_fn takes 3 arguments; it must take 1, or 2 with a context"),
+        (
+            "def predict_fn(data): ...",
+            "predict_fn takes 1 arguments; it must take 2 .data, model., or 3 with",
+        ),
+        ("def model_fn(a, b, c): ...", "model_fn takes 3 arguments; it must take 1 .model_dir., or 2 with a context"),
         ("predict_fn = min", "predict_fn has no signature that can be read"),
         ("import there_is_no_such_module", "cannot be imported: ModuleNotFoundError: .*there_is_no_such_module"),
         ("def model_fn(:", "cannot be imported: SyntaxError"),
         ("1 / 0", "cannot be imported: ZeroDivisionError"),
-        ("def transform_fn(model, data, kind, accept): ...", "defines transform_fn; define input_fn, predict_fn and"),
+        (
+            "def transform_fn(model, data, kind, accept): ...\ndef output_fn(a, b): ...",
+            "defines transform_fn and output_fn; transform_fn stands for .* define it alone",
+        ),
+        ("predict_fn = 5", "predict_fn is no function"),
+        (
+            f"V2_INPUTS = V2_OUTPUTS = [{TENSOR}]\ndef input_fn(body, kind): ...",
+            "declares tensors; define a model_fn or",
+        ),
+        (
+            f"V2_INPUTS = V2_OUTPUTS = [{TENSOR}]\ndef model_fn(model_dir): ...\n"
+            "def transform_fn(model, data, kind, accept): ...",
+            "declares tensors; define a model_fn or",
+        ),
     ],
 )
 def test_code_that_cannot_be_used_is_refused_with_the_reason(tmp_path: Path, code: str, words: str) -> None:
@@ -89,13 +98,6 @@ def test_the_module_may_import_its_neighbours(tmp_path: Path) -> None:
 # Code that was hashed
 
 
-@pytest.fixture
-def clean_finders() -> Iterator[None]:
-    finders = list(sys.meta_path)
-    yield
-    sys.meta_path[:] = finders
-
-
 def hashed(folder: Path, **modules: str) -> dict[str, str]:
     """Write modules below `code/`, a `__` in a name standing for a folder; their hashes."""
     for name, source in modules.items():
@@ -105,7 +107,6 @@ def hashed(folder: Path, **modules: str) -> dict[str, str]:
     return hashes_of(read_code(folder))
 
 
-@pytest.mark.usefixtures("clean_finders")
 def test_code_that_was_hashed_is_imported_with_its_neighbours_and_its_packages(tmp_path: Path) -> None:
     inference = (
         "import neighbour\nfrom package.inner import two\n"
@@ -121,7 +122,6 @@ def test_code_that_was_hashed_is_imported_with_its_neighbours_and_its_packages(t
     assert not list(tmp_path.rglob("__pycache__"))
 
 
-@pytest.mark.usefixtures("clean_finders")
 def test_a_compiled_module_that_lies_beside_the_source_is_not_imported(tmp_path: Path) -> None:
     sha256 = hashed(tmp_path, inference="def model_fn(folder): return 'hashed'")
     evil = tmp_path / "evil.py"

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 
 from handlers.open_inference import decode_infer, encode_infer
 from handlers.payloads import codecs
+from handlers.payloads.content_encoding import encoding_wanted
+from handlers.payloads.v2 import Tensor
 from handlers.tasks.text_classification import TextClassification
 from handlers.tokens.packing import Tokens
+from handlers.v2_tensors import DTYPES, array_of
 from model_store.archive import write_archive
 from model_store.errors import ParetoServeError
 from model_store.manifest import MANIFEST_FILE, Manifest, Technique, read_manifest, write_manifest
@@ -81,6 +84,28 @@ def test_a_v2_request_is_read_or_refused(request: dict[str, Any], raw: bytes) ->
     for body, length in ((head, None), (head + raw, len(head))):
         with contextlib.suppress(ParetoServeError):
             decode_infer(body, length, TASK)
+
+
+numbers = st.recursive(st.integers(-300, 300) | st.booleans() | floats | st.text(max_size=3), st.lists, max_leaves=8)
+
+
+@given(
+    st.sampled_from([*sorted(DTYPES), "BYTES"]),
+    st.lists(st.sampled_from([0, 1, 2, 3, 2**31 - 1]), max_size=8),
+    st.lists(numbers, max_size=6),
+    st.none() | st.binary(max_size=24),
+)
+def test_a_tensor_of_any_datatype_is_read_in_its_shape_or_refused(
+    datatype: str, shape: list[int], data: list[Any], raw: bytes | None
+) -> None:
+    tensor = Tensor(name="x", shape=shape, datatype=datatype, data=None if raw else data)
+    with contextlib.suppress(ParetoServeError):
+        assert list(array_of(tensor, raw).shape) == shape
+
+
+@given(st.text())
+def test_any_accept_encoding_is_understood(header: str) -> None:
+    assert encoding_wanted(header) in ("", "gzip", "deflate")
 
 
 @given(st.lists(texts, min_size=1, max_size=4), st.text())

@@ -13,10 +13,10 @@ def model_fn(model_dir: str) -> Weights:
     return weights
 
 
-def input_fn(body: str | bytes, content_type: str) -> list[str]:
-    """`body` is text for JSON and CSV, bytes for every other content type."""
+def input_fn(body: str | bytearray, content_type: str) -> list[str]:
+    """`body` is text for JSON and CSV, a bytearray for every other content type."""
     if content_type == "text/plain":
-        assert isinstance(body, bytes)
+        assert isinstance(body, bytearray)
         return body.decode().splitlines()
     inputs = json.loads(body)["inputs"]
     return inputs if isinstance(inputs, list) else [inputs]

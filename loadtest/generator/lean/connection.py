@@ -26,6 +26,8 @@ class Listener(Protocol):
     """Who hears of the end of exchanges."""
 
     keeps_answers: bool
+    keeps_errors: bool
+    """Whether it looks into the bodies of answers from 400 on."""
 
     def answered(self, connection: "Connection", exchange: Exchange, answer: "Answer") -> None: ...
 
@@ -39,7 +41,9 @@ class Answer:
     retry_after: bool
     server_timing: str
     content: bytes
-    """Empty unless the listener keeps answers."""
+    """Empty unless the listener keeps it."""
+    error_type: str = ""
+    """As SageMaker names an error."""
 
 
 class Connection(asyncio.Protocol):
@@ -51,7 +55,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
         self._retry_after = False
-        self._server_timing = b""
+        self._server_timing = self._error_type = b""
         self._parts: list[bytes] = []
         self.reusable = True
 
@@ -90,7 +94,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._retry_after = False
-        self._server_timing = b""
+        self._server_timing = self._error_type = b""
         self._parts.clear()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -99,9 +103,12 @@ class Connection(asyncio.Protocol):
                 self._retry_after = True
             case b"server-timing":
                 self._server_timing = value
+            case b"x-amzn-errortype":
+                self._error_type = value
 
     def on_body(self, body: bytes) -> None:
-        if self._listener.keeps_answers:
+        listener = self._listener
+        if listener.keeps_answers or (listener.keeps_errors and self._parser.get_status_code() >= 400):
             self._parts.append(body)
 
     def on_message_complete(self) -> None:
@@ -109,5 +116,6 @@ class Connection(asyncio.Protocol):
         self.reusable = self._parser.should_keep_alive()
         if exchange is not None:
             status, timing = self._parser.get_status_code(), self._server_timing.decode("latin-1")
-            answer = Answer(status, self._retry_after, timing, b"".join(self._parts))
+            error_type = self._error_type.decode("latin-1")
+            answer = Answer(status, self._retry_after, timing, b"".join(self._parts), error_type)
             self._listener.answered(self, exchange, answer)

@@ -3,9 +3,12 @@
 import asyncio
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 from loadtest.generator.lean.connection import Answer, Connection, Exchange, Outcome
 from loadtest.generator.lean.plan import ClientPlan, ClientResult, Record
+from loadtest.sagemaker.outcomes import is_rejected
+from loadtest.sagemaker.signing import SignedHeaders
 
 RECONNECT_PAUSE_S = 0.05
 """After a failed attempt to connect, so that a server that is down is asked twenty times a second, not thousands."""
@@ -17,7 +20,9 @@ class Load(ABC):
     def __init__(self, plan: ClientPlan) -> None:
         self.plan = plan
         self.keeps_answers = plan.keep_answers
-        self._requests = [_request(plan, body) for body in plan.bodies]
+        self.keeps_errors = plan.sagemaker_region is not None
+        self._signed = _signed(plan)
+        self._requests = [_request(plan, body, plan.headers) for body in plan.bodies]
         self._loop = asyncio.get_running_loop()
         self.records: list[Record] = []
         """In the order in which requests were over."""
@@ -52,7 +57,12 @@ class Load(ABC):
         return exchange
 
     def _send(self, connection: Connection, exchange: Exchange) -> None:
-        connection.send(self._requests[exchange.body], exchange)
+        number = exchange.body
+        if self._signed is None:
+            request = self._requests[number]
+        else:
+            request = _request(self.plan, self.plan.bodies[number], self._signed.of(number))
+        connection.send(request, exchange)
 
     async def _connect(self) -> Connection | None:
         """A new connection, or None where nobody answers."""
@@ -70,7 +80,14 @@ class Load(ABC):
         exchange.timer = None
         due_s, lag_s = exchange.due_s, exchange.sent_s - exchange.due_s
         retry_after, timing = (answer.retry_after, answer.server_timing) if answer else (False, "")
-        self.records.append(Record(due_s, self.now_s() - due_s, exchange.body, outcome, retry_after, lag_s, timing))
+        rejected = self._is_rejected(answer)
+        record = Record(due_s, self.now_s() - due_s, exchange.body, outcome, retry_after, lag_s, timing, rejected)
+        self.records.append(record)
+
+    def _is_rejected(self, answer: Answer | None) -> bool | None:
+        if self._signed is None or answer is None:
+            return None
+        return is_rejected(answer.status, answer.error_type, answer.content)
 
     # What connections and timers call.
 
@@ -147,12 +164,20 @@ class ClosedLoop(Load):
             self._finished.set_result(None)
 
 
-def _request(plan: ClientPlan, body: bytes) -> bytes:
+def _signed(plan: ClientPlan) -> SignedHeaders | None:
+    if plan.sagemaker_region is None:
+        return None
+    host = f"[{plan.host}]" if ":" in plan.host else plan.host
+    url = f"{'https' if plan.tls else 'http'}://{host}:{plan.port}{plan.path}"
+    return SignedHeaders(url, plan.headers, plan.bodies, plan.sagemaker_region)
+
+
+def _request(plan: ClientPlan, body: bytes, given: Mapping[str, str]) -> bytes:
     headers = {
         "Host": f"{plan.host}:{plan.port}",
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
-        **plan.headers,
+        **given,
     }
     lines = [f"POST {plan.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode() + body

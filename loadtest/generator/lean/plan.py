@@ -30,6 +30,8 @@ class ClientPlan(msgspec.Struct, frozen=True, kw_only=True):
     most_lag_s: float | None = None
     """Of an open loop; what could be sent only so much later than it was due is recorded as "not sent"."""
     tls: bool = False
+    sagemaker_region: str | None = None
+    """Where it is given, requests are signed for SageMaker in this region, and answers read as SageMaker means them."""
     timeout_s: float = 10.0
     """Of each request by itself."""
     keep_answers: bool = False
@@ -50,6 +52,8 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     lag_s: float = 0.0
     """How much later than due it was sent."""
     server_timing: str = ""
+    rejected: bool | None = None
+    """Of SageMaker: whether it, or the container behind it, refused the request."""
 
 
 class ClientResult(msgspec.Struct, frozen=True):

@@ -32,6 +32,7 @@ def plan_of(campaign: Campaign, bodies: Sequence[bytes], **how: Any) -> ClientPl
         max_connections=campaign.max_connections,
         most_lag_s=campaign.most_lag_s,
         timeout_s=campaign.timeout_s,
+        sagemaker_region=campaign.sagemaker_region,
         **how,
     )
 
@@ -74,6 +75,7 @@ def _outcome(record: Record) -> Outcome:
         retry_after=record.retry_after,
         timed_out=record.outcome == "timeout",
         broken=record.outcome == "connection error",
+        rejected=record.rejected,
     )
 
 

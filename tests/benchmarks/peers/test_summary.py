@@ -54,3 +54,14 @@ def test_without_any_peer_ours_stands_alone() -> None:
     summary = summarize(rounds({"paretoserve, as it is": 2.0}))
     assert summary["peers"] == {}
     assert "ratio_to_fastest_peer" not in summary
+
+
+def test_own_code_that_takes_lists_is_held_against_itself_and_litserve_and_is_no_peer() -> None:
+    ours = {"paretoserve, as it is": 300.0, "litserve, one by one": 90.0, "litserve, batched": 100.0}
+    own = {"paretoserve with own code, one by one": 120.0, "paretoserve with own code, batched": 240.0}
+    summary = summarize(rounds(ours | own))
+    assert (summary["fastest_peer"], list(summary["peers"])) == ("litserve", ["litserve"])
+    assert summary["own_code"]["requests_per_s"]["median"] == 240.0
+    assert summary["own_code"]["over_one_by_one"]["median"] == 2.0
+    assert summary["own_code"]["over_litserve"]["median"] == 2.4
+    assert list(peers_table(summary).columns[0].cells)[:2] == ["paretoserve", "paretoserve with own code"]

@@ -3,7 +3,7 @@ import zlib
 
 import pytest
 
-from handlers.payloads.content_encoding import unpack
+from handlers.payloads.content_encoding import encoding_wanted, pack, unpack
 from model_store.errors import BadInput, TooLarge, UnsupportedMediaType
 
 BODY = b'{"inputs": "a film"}' * 50
@@ -61,3 +61,35 @@ BROKEN = {
 def test_what_is_not_one_whole_stream_is_refused(encoding: str, body: bytes) -> None:
     with pytest.raises(BadInput, match=f"not one whole {encoding} stream"):
         unpack(body, encoding, 10_000)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_an_answer_that_was_packed_is_unpacked_by_the_standard(encoding: str) -> None:
+    packed = pack(BODY, encoding)
+    assert len(packed) < len(BODY)
+    assert (gzip.decompress if encoding == "gzip" else zlib.decompress)(packed) == BODY
+
+
+@pytest.mark.parametrize(
+    ("header", "wanted"),
+    [
+        ("", ""),
+        ("gzip", "gzip"),
+        ("GZIP ;q=1", "gzip"),
+        ("deflate", "deflate"),
+        ("br, deflate;q=0.1", "deflate"),
+        ("deflate, gzip", "gzip"),
+        ("gzip;q=0.5, deflate;q=0.8", "deflate"),
+        ("*", "gzip"),
+        ("gzip;q=0, *;q=0.5", "deflate"),
+        ("*;q=0", ""),
+        ("identity", ""),
+        ("identity;q=0.5, gzip;q=0.4", ""),
+        ("identity;q=0.5, gzip;q=0.5", "gzip"),
+        ("gzip;q=much", ""),
+        ("gzip;q=nan", ""),
+        (",,;=,", ""),
+    ],
+)
+def test_a_client_says_how_it_likes_answers_packed(header: str, wanted: str) -> None:
+    assert encoding_wanted(header) == wanted

@@ -50,9 +50,16 @@ def test_predictions_get_the_inputs_in_the_field_named() -> None:
     assert translated("predictions:bert:data", ["a", PAIR]) == {"data": ["a", PAIR]}
 
 
+def test_an_endpoint_of_sagemaker_takes_our_bodies_and_wants_signatures() -> None:
+    target = parse_target("sagemaker:my-endpoint-2")
+    assert (target.path, target.is_sagemaker) == ("/endpoints/my-endpoint-2/invocations", True)
+    assert target.bodies([b'{"inputs": "a"}']) == (b'{"inputs": "a"}',)
+    assert not parse_target("invocations").is_sagemaker
+
+
 @pytest.mark.parametrize("spec", ["", "v3:dense", "v2", "v2:", "predictions", "predictions:bert:", "invocations:x"])
 def test_an_unknown_interface_is_refused_with_those_there_are(spec: str) -> None:
-    with pytest.raises(LoadTestError, match="give invocations, v2:NAME, or predictions:NAME"):
+    with pytest.raises(LoadTestError, match="give invocations, v2:NAME, sagemaker:ENDPOINT, or predictions:NAME"):
         parse_target(spec)
 
 

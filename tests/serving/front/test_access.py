@@ -66,7 +66,7 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
 # Hosts
 
 
-@pytest.mark.parametrize("path", ["/ping/", "/invocations/", "/v2/", "/variants/"])
+@pytest.mark.parametrize("path", ["/ping/", "/invocations/", "/v2/models/", "/variants/"])
 def test_nobody_is_sent_elsewhere(one: Front, path: str) -> None:
     for method in ("GET", "POST"):
         answer = one.http.request(method, path, headers={"Host": "localhost"})
@@ -231,7 +231,7 @@ def test_a_file_of_keys_that_may_not_be_read_is_told(tmp_path: Path) -> None:
 def test_the_options_of_serve_reach_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Settings] = []
     monkeypatch.setattr(
-        "paretoserve.commands.serve._run", lambda variants, name, backend, settings: told.append(settings)
+        "paretoserve.commands.serve._run", lambda variants, name, backend, settings, _: told.append(settings)
     )
     runner = CliRunner()
     words = ["serve", "x", "--allow-hosts", "a.example, b.example", "--allow-hosts", "c", "--api-key-file", "keys"]

@@ -101,7 +101,7 @@ def test_a_request_goes_to_the_variant_it_names_and_else_to_the_first(server: Fr
 
 
 def test_v2_describes_the_server_and_its_models(server: Front) -> None:
-    assert server.http.get("/v2").json()["extensions"] == ["binary_tensor_data"]
+    assert server.http.get("/v2").json()["extensions"] == ["binary_tensor_data", "model_configuration"]
     for path in ("/v2/health/live", "/v2/health/ready", "/v2/models/dense/ready"):
         assert server.http.get(path).status_code == 200
     model = server.http.get("/v2/models/dense@openvino").json()

@@ -154,7 +154,7 @@ def is_full(client: RawClient) -> bool:
     return answer.status == 429
 
 
-@pytest.mark.parametrize("path", ["/invocations", "/v2/models/gated/infer"])
+@pytest.mark.parametrize("path", ["/invocations", "/v2/models/gated/infer", "/v2/models/gated/versions/1/infer"])
 def test_a_request_for_a_full_variant_is_refused_by_its_headers(one_place: Front, model: GatedModel, path: str) -> None:
     waiting = one_place.asking("wait")
     with model.held():

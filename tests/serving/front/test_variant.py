@@ -1,6 +1,7 @@
 """What a variant does with its replicas, over replicas that do what a test says. No processes, no engine."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -36,9 +37,9 @@ class Bench:
         self.replicas.append(FakeReplica(spec, listener))
         return self.replicas[-1]
 
-    async def asking(self, body: str = '"a"', **deadline: float) -> "asyncio.Task[Reply]":
+    async def asking(self, body: str = '"a"', timeout_s: float = math.inf) -> "asyncio.Task[Reply]":
         """A request that a replica has in hand, or that was refused."""
-        task = asyncio.create_task(self.variant.ask(RawRequest(body.encode()), **deadline))
+        task = asyncio.create_task(self.variant.ask(RawRequest(body.encode()), timeout_s))
         await turns()
         return task
 

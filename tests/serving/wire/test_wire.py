@@ -10,6 +10,7 @@ from serving.wire.messages import (
     Cancel,
     Failed,
     Frames,
+    Known,
     Ready,
     Reply,
     ToFront,
@@ -31,6 +32,7 @@ TO_FRONT: list[ToFront] = [
     Reply(2, error="Overloaded", message="It is full.", retry_after_s=0.5),
     BatchDone(3, 75, 5, 0.01, 0.02),
     Ready({"labels": ["a", "b"], "engine": {"threads": 2}}, 1.5, Cost(1.0, 2.0, 3.0, 4.0), 96, 2),
+    Known({"v2": {"inputs": [], "outputs": []}}),
     Failed("DamagedArtifact", "'model.onnx' is damaged."),
 ]
 

@@ -24,7 +24,11 @@ class HashedModules(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        stem = self._folder.joinpath(*fullname.split("."))
+        return self.find_as(fullname, fullname)
+
+    def find_as(self, fullname: str, name: str) -> ModuleSpec | None:
+        """The module `name` of the folder, as one of another name."""
+        stem = self._folder.joinpath(*name.split("."))
         for file, within in ((f"{stem}/__init__.py", [str(stem)]), (f"{stem}.py", None)):
             if (source := self._sources.get(file)) is not None:
                 loader = _HashedSource(fullname, file, source)

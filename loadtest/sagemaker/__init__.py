@@ -1,0 +1,1 @@
+"""Endpoints of SageMaker: where they are, how requests are signed, and what their answers mean."""

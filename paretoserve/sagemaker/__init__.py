@@ -1,0 +1,1 @@
+"""SageMaker: what its endpoints take, and how they are made."""

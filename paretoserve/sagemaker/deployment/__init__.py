@@ -1,0 +1,1 @@
+"""SageMaker endpoints of packaged variants: planned as data, made, watched, and removed."""
