@@ -11,8 +11,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from importlib.machinery import PathFinder
 from importlib.metadata import distributions
-from importlib.util import find_spec
 from pathlib import Path
 
 from model_store.code import CODE_FOLDER, read_hashed_code
@@ -92,6 +92,6 @@ def _install(content: bytes, installed: Iterable[str], folder: Path) -> None:
 
 def _pip() -> list[str]:
     """Ours, or that of the interpreter behind this environment."""
-    if find_spec("pip"):
+    if PathFinder.find_spec("pip"):  # setuptools' own finder warns when it is asked for pip
         return [sys.executable, "-m", "pip"]
     return [getattr(sys, "_base_executable", sys.executable), "-m", "pip", "--python", sys.executable]

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
+from serving.front.histogram import Histogram, Histograms
 from serving.front.refusals import Refusal
 
 _LABELS = ("variant", "backend")
@@ -34,8 +35,8 @@ class Metrics:
         def gauge(name: str, text: str) -> Gauge:
             return Gauge(f"paretoserve_{name}", text, _LABELS, registry=registry)
 
-        def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
-            return Histogram(f"paretoserve_{name}", text, _LABELS, buckets=buckets, registry=registry)
+        def histogram(name: str, text: str, bounds: tuple[float, ...]) -> Histograms:
+            return Histograms(f"paretoserve_{name}", text, _LABELS, bounds, registry)
 
         self.requests = counter("requests_total", "Requests answered, by status code.", "code")
         self.rejected = counter("rejected_total", "Requests refused, by reason.", "reason")

@@ -139,6 +139,7 @@ class Models:
                 raise NoMemory(f"There is no memory for the model; unload another one first. {exc}") from exc
             raise
         self._loaded[name] = Model(name, url)
+        _give_back()
         log.info("model %s is loaded", name)
 
     def _largest_backend(self) -> str:
@@ -163,6 +164,11 @@ class Models:
         await self._repository.unload(name)
         # There is no end of names; whoever counts requests has read the counters by now.
         self._metrics.forget_all(name, backend)
-        gc.collect()  # what a worker's supervision leaves refers to itself
-        give_back_free_memory()
+        _give_back()
         log.info("model %s is unloaded", name)
+
+
+def _give_back() -> None:
+    """Memory that a load or an unload used on its way. What the supervision of a worker leaves refers to itself."""
+    gc.collect()
+    give_back_free_memory()
