@@ -1,6 +1,6 @@
 """Which number of users comes next, on the way to the number from which requests are not served."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 
@@ -16,10 +16,13 @@ ADJACENT = 1.1
 LEAST_VISITS = 2
 
 # Of the users that keep the queue full to its deadline, where a search begins.
-_GUESSES = (0.45, 0.7, 1, 2, 4)
+_GUESSES = (0.45, 0.7, 1, 1.4, 2.8)
 
 # Of the way from the highest good level to the lowest bad one, on a logarithmic scale: how near to either the next is.
 _NEAREST = 0.25
+
+# A level with less than this part unserved lies near the crossing: the next lower one is this part of it.
+NEAR_SHARE, _STEP_DOWN = 0.1, 0.88
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +97,19 @@ def next_users(search: Search, levels: Sequence[LevelResult]) -> int | None:
     if not bad:
         return _upwards(search, [level.users for level in levels])
     if not good:
-        return _downwards(bad, [level.users for level in levels])
+        return _downwards(levels)
     crossing = crossing_of([level.visit for level in usable], search.share)
     low, high = around((level.at for level in usable), crossing.at)
     if low is None or high is None:
         low, high = max(good), min(bad)
     if not is_adjacent(low, high):
-        return _between(crossing, low, high, [level.users for level in given_up])
+        return _between(min(crossing.at, _served(high, levels)), low, high, [level.users for level in given_up])
     ends = [level for level in usable if level.at in (low, high)]
     if all(level.visits_made >= LEAST_VISITS for level in ends):
         if is_known(crossing, search.precision):
             return None
         if is_cliff(crossing, low, high):
-            return _between(crossing, low, high, [level.users for level in given_up])
+            return _between(crossing.at, low, high, [level.users for level in given_up])
     return min(ends, key=lambda level: level.duration_s).users
 
 
@@ -141,14 +144,21 @@ def _upwards(search: Search, visited: Sequence[int]) -> int | None:
     return min(2 * highest, search.max_users) if highest < search.max_users else None
 
 
-def _downwards(bad: Sequence[int], visited: Sequence[int]) -> int | None:
-    """Half of the lowest that was visited, as even the lowest that can be used is bad."""
-    return min(*bad, *visited) // 2 or None
+def _downwards(levels: Sequence[LevelResult]) -> int | None:
+    """From the lowest that was visited, which is bad: a little lower if it is so by a little, else half of it."""
+    lowest = min(levels, key=lambda level: level.users)
+    is_near = lowest.counts and _share(lowest.visit) < NEAR_SHARE
+    return min(lowest.users - 1, floor(lowest.users * (_STEP_DOWN if is_near else 0.5))) or None
 
 
-def _between(crossing: Crossing, low: float, high: float, given_up: Sequence[int]) -> int | None:
+def _served(high: float, levels: Iterable[LevelResult]) -> float:
+    """About as many users as a server holds that serves this part of the attempts of `high` users."""
+    return next(high * (1 - _share(level.visit)) for level in levels if level.at == high)
+
+
+def _between(aim: float, low: float, high: float, given_up: Sequence[int]) -> int | None:
     """Where the crossing seems to be, but not too near to either end, nor at a level that was given up."""
     ratio = high / low
-    inside: float = min(max(crossing.at, low * ratio**_NEAREST), high / ratio**_NEAREST)
+    inside: float = min(max(aim, low * ratio**_NEAREST), high / ratio**_NEAREST)
     left = set(range(floor(low) + 1, ceil(high))) - set(given_up)
     return min(left, key=lambda users: (abs(users - inside), users), default=None)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from loadtest.results.comparison import Run
+from loadtest.results.threshold import Threshold
 from loadtest.statistics.blocks import CANARY, order_of
 from paretoserve.campaigns.serving import task_of
 from paretoserve.campaigns.settings import Comparison, Levels, Load
@@ -15,8 +16,11 @@ from recipes.data.rows import load_data
 SERVER_START_S, GENERATORS_START_S = 5.0, 3.0
 # A row of the data over HTTP.
 ROW_S = 0.01
-# Around the threshold of earlier blocks: two levels with it between them, and two more should it have been too low.
-_NEARBY = (0.95, 1.05, 1.5, 3.0)
+# Around the threshold of earlier blocks: most often it lies between two of the first three. The others are for the
+# rest, should it have been too low.
+_NEARBY = (0.93, 1.0, 1.08, 1.2, 1.5, 3.0)
+# Of the visits that a search may make: it ends when it knows enough.
+_VISITED = 0.8
 
 
 class Place(NamedTuple):
@@ -37,11 +41,17 @@ def places_of(block: int, names: Sequence[str], seed: int, has_canary: bool) -> 
 
 def levels_around(runs: Sequence[Run]) -> tuple[int, ...] | None:
     """Where the search of a later block begins: around the thresholds of earlier runs; None where there is none."""
-    found = [run.threshold.at for run in runs if run.threshold and run.threshold.at is not None]
+    found = [at for run in runs if run.threshold and (at := _about(run.threshold)) is not None]
     if not found:
         return None
     middle = sum(found) / len(found)
     return tuple(sorted({max(1, round(middle * factor)) for factor in _NEARBY}))
+
+
+def _about(threshold: Threshold) -> float | None:
+    """Where no number was found, the middle of the levels that it lies between."""
+    low, high = threshold.bracket
+    return threshold.at or (math.sqrt(low * high) if low and high else None)
 
 
 def run_seconds(load: Load, block: int, rows: int) -> float:
@@ -53,8 +63,8 @@ def run_seconds(load: Load, block: int, rows: int) -> float:
     return SERVER_START_S + GENERATORS_START_S + first_s + loaded_s
 
 
-def _visits(levels: Levels, exact: bool, most: int) -> int:
-    return len(levels) if exact and levels != "auto" else most
+def _visits(levels: Levels, exact: bool, most: int) -> float:
+    return len(levels) if exact and levels != "auto" else most * _VISITED
 
 
 def pilot_seconds(load: Load) -> float:

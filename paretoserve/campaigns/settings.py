@@ -33,11 +33,11 @@ class Load:
     """Of a level; with fewer answers nothing says whether it was steady."""
     exact_levels: bool = False
     """Visit these levels and no others, instead of searching for the threshold from them on."""
-    max_visits: int = 8
+    max_visits: int = 10
     """The search ends after so many visits to levels."""
     max_search_s: float | None = None
     """No visit begins later than so many seconds after the search has."""
-    later_visits: int = 5
+    later_visits: int = 8
     """The same in later blocks, which begin around what the earlier ones found."""
     rate_s: float = 10.0
     """At the common rate."""

@@ -225,8 +225,20 @@ def test_first_levels_are_one_user_and_those_around_the_threshold(service_s: flo
 
 
 def test_first_levels_without_a_deadline_begin_where_a_server_is_first_busy_all_the_time() -> None:
-    assert first_levels(100.0, 0.01, queue_deadline_s=None, think_time_s=0.99) == (1, 45, 70, 100, 200, 400)
-    assert first_levels(1.0, 1.0, queue_deadline_s=None, think_time_s=0.0) == (1, 2, 4)
+    assert first_levels(100.0, 0.01, queue_deadline_s=None, think_time_s=0.99) == (1, 45, 70, 100, 140, 280)
+    assert first_levels(1.0, 1.0, queue_deadline_s=None, think_time_s=0.0) == (1, 3)
+
+
+def test_from_an_overloaded_level_it_goes_to_what_the_server_served_there() -> None:
+    overloaded = level(113, ok=1768, rejected=2232)
+    assert 57 < (next_users(search_from((57, 113)), [level(57), overloaded]) or 0) <= 70
+
+
+def test_below_a_lowest_level_that_is_just_too_high_it_goes_down_by_little() -> None:
+    assert next_users(search_from((40, 50)), [level(40, 0.02)]) == 35
+    assert next_users(search_from((40, 50)), [level(40, 0.4)]) == 20
+    assert next_users(search_from((2, 3)), [level(2, 0.02)]) == 1
+    assert next_users(search_from((1, 3)), [level(1, 0.02)]) is None
 
 
 @pytest.mark.parametrize("outcome", ["failed", "timeout"])

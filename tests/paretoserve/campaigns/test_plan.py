@@ -44,7 +44,7 @@ def test_without_canary_the_order_is_that_of_the_candidates_alone() -> None:
 
 def test_later_blocks_begin_on_both_sides_of_what_was_found() -> None:
     levels = levels_around([run(98.0), run(None), run(102.0)])
-    assert levels == (95, 105, 150, 300)
+    assert levels == (93, 100, 108, 120, 150, 300)
     assert levels_around([run(1.2)]) == (1, 2, 4)
     assert levels_around([run(None)]) is None
     assert levels_around([]) is None
