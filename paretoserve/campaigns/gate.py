@@ -6,7 +6,7 @@ the interval has both. Nothing here runs anything.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -114,7 +114,12 @@ class Gate:
     def check(self, report: Report) -> None:
         """Raises LoadTestError where `report`, which need have nothing but its conditions yet, is of other ones."""
         if why := differing_conditions(report, self.baseline):
-            raise LoadTestError(f"{why} Measure the baseline anew, under the conditions of today.")
+            raise LoadTestError(f"{why} Measure the baseline again under today's conditions.")
+
+    def check_candidates(self, names: Collection[str]) -> None:
+        """Raises LoadTestError where a candidate of the baseline is not among `names`."""
+        if missing := [one.name for one in self.baseline.candidates if one.name not in names]:
+            raise LoadTestError(f"The baseline has {', '.join(missing)}, which this comparison lacks; give them, too.")
 
     def judge(self, report: Report) -> tuple[Finding, ...]:
         """As `judge`."""
@@ -134,13 +139,9 @@ def judge(report: Report, baseline: Report, conditions: Sequence[Condition]) -> 
 
     Raises LoadTestError where the conditions of the two reports differ, or a candidate of the baseline is missing.
     """
-    Gate(baseline, ()).check(report)
-    now = {candidate.name: candidate for candidate in report.candidates}
-    missing = [candidate.name for candidate in baseline.candidates if candidate.name not in now]
-    if missing:
-        raise LoadTestError(
-            f"The baseline has {', '.join(missing)}, which this comparison has not; name the same ones."
-        )
+    gate, now = Gate(baseline, ()), {candidate.name: candidate for candidate in report.candidates}
+    gate.check(report)
+    gate.check_candidates(now)
     return tuple(
         _finding(condition, _change(condition.measure, now[then.name], then, _same_rate(report, baseline)), then.name)
         for then in baseline.candidates

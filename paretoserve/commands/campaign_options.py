@@ -46,7 +46,7 @@ Dwell = Annotated[
     typer.Option(
         "--dwell",
         min=1.0,
-        help="Least time measured at each level, s; up to 2.5 times until steady.",
+        help="Least time measured at each level, s. A level that is not steady by then lasts longer, up to 5 times.",
         rich_help_panel=_LOAD,
     ),
 ]

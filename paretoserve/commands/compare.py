@@ -87,6 +87,7 @@ def _run(comparison: "Comparison", gate: "Gate | None", plain: bool, dry_run: bo
     if gate is None:
         print_report(run_comparison(comparison, plain), comparison.out_dir)
         return
+    gate.check_candidates([one.name for one in comparison.candidates])
     comparison = replace(comparison, common_rate_per_s=gate.baseline.common_rate_per_s)
     report = run_comparison(comparison, plain, gate.check)
     print_report(report, comparison.out_dir)

@@ -120,7 +120,7 @@ def test_an_image_that_was_built_anew_is_what_is_under_test() -> None:
 
 def test_a_candidate_of_the_baseline_may_not_be_missing() -> None:
     other = replace(BASELINE, candidates=(replace(BASELINE.candidates[0], name="int8@torch"),))
-    with pytest.raises(LoadTestError, match="The baseline has dense@torch, which this comparison has not"):
+    with pytest.raises(LoadTestError, match="The baseline has dense@torch, which this comparison lacks"):
         judge(other, BASELINE, [])
 
 

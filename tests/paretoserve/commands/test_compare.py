@@ -153,6 +153,18 @@ def test_other_conditions_than_the_baselines_are_refused_before_anything_is_meas
     assert course.again().said.count("(kept from before)") == 2, "what was refused has removed nothing"
 
 
+def test_a_candidate_of_the_baseline_that_is_not_compared_is_told_before_anything_is_measured(
+    course: Course, tmp_path: Path
+) -> None:
+    said = json.loads((course.out / "report.json").read_text())
+    said["candidates"][0]["name"] = "another@torch"
+    (tmp_path / "report.json").write_text(json.dumps(said))
+    done = course.again("--baseline", str(tmp_path), "--fail-if", "threshold<0.9x", "--restart")
+    assert done.code == 1
+    assert "The baseline has another@torch, which this comparison lacks" in " ".join(done.said.split())
+    assert course.again().said.count("(kept from before)") == 2, "what was refused has removed nothing"
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
