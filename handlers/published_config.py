@@ -55,5 +55,5 @@ def _positions(config: dict[str, Any]) -> Any:
 def _read(file: Path) -> dict[str, Any]:
     try:
         return msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise UnsupportedCheckpoint(f"{file.name} of {file.parent.name!r} is not a JSON object ({exc}).") from exc

@@ -163,7 +163,7 @@ def read_manifest(variant_dir: Path) -> Manifest:
                 f"up to {SCHEMA}: upgrade ParetoServe, or build the variant again."
             )
         return _decoder.decode(raw if schema == SCHEMA else msgspec.json.encode(_upgraded(fields)))
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise UnsupportedManifest(
             f"{MANIFEST_FILE} of {variant_dir.name!r} is not a manifest ({exc}); build the variant again."
         ) from exc

@@ -53,7 +53,7 @@ def read_predictions(variant_dir: Path, manifest: Manifest) -> Predictions | Non
         raise DamagedArtifact(f"{PREDICTIONS_FILE!r} of variant {variant_dir.name!r} is damaged; build it again.")
     try:
         return _decoder.decode(content)
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise UnsupportedManifest(
             f"{PREDICTIONS_FILE} of {variant_dir.name!r} cannot be read ({exc}); build the variant again."
         ) from exc

@@ -47,7 +47,7 @@ def _read(checkpoint: Path) -> PublishedConfig:
         raise UnsupportedCheckpoint(
             f"{checkpoint.name!r} has no config.json; give the folder of a fine-tuned Hugging Face checkpoint."
         ) from exc
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise UnsupportedCheckpoint(f"config.json of {checkpoint.name!r} is not JSON ({exc}).") from exc
     return PublishedConfig(checkpoint.name, raw)
 

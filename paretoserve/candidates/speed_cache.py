@@ -17,7 +17,7 @@ def kept_speed(key: str) -> float | None:
     """Tokens a second as they were kept; None where none are, or they cannot be read."""
     try:
         return msgspec.json.decode(machine_cache.read(KIND, key) or b"", type=float)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

@@ -58,5 +58,5 @@ def read_training(folder: Path) -> Training | None:
     """What was trained into a folder, or None where it was something else, or another version."""
     try:
         return msgspec.json.decode((folder / TRAINING_FILE).read_bytes(), type=Training)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None

@@ -42,7 +42,7 @@ def kept_calibration(key: str) -> Calibration | None:
     """None where none was kept, or it cannot be read."""
     try:
         return msgspec.json.decode(machine_cache.read(KIND, key) or b"", type=Calibration)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

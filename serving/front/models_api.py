@@ -136,7 +136,7 @@ def in_their_words(send: asgi.Send) -> Callable[[MutableMapping[str, Any]], Awai
 def _their_body(status: int, body: bytes) -> bytes:
     try:
         message = str(msgspec.json.decode(body)["error"])
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
         message = "The request failed."
     told = {"code": status, "type": TYPES.get(status, _OTHER_TYPE), "message": message}
     return msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n"

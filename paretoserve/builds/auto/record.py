@@ -68,7 +68,7 @@ def read_record(file: Path, key: str) -> Record | None:
     """What was found for the same checkpoint, data and wishes; None where there is nothing, or something else."""
     try:
         record = msgspec.json.decode(file.read_bytes(), type=Record)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return None
     return record if record.key == key else None
 
