@@ -1,4 +1,4 @@
-"""Files that are not JSON, or not even text, are refused by an error of our own tree, or what was kept is made again."""
+"""Files that are not JSON, or not even text, are refused by an error of our tree; what was kept is made again."""
 
 from collections.abc import Callable
 from pathlib import Path
