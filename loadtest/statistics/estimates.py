@@ -1,11 +1,7 @@
 """How much a figure of one comparison is of that of another one, which has no block in common with it."""
 
-from collections.abc import Sequence
 from math import exp, hypot, log
 from typing import NamedTuple
-
-import numpy as np
-from scipy.stats import t as student_t
 
 Interval = tuple[float | None, float | None]
 
@@ -15,17 +11,6 @@ class Estimate(NamedTuple):
 
     value: float
     interval: Interval
-
-
-def estimate_of(values: Sequence[float]) -> Estimate | None:
-    """The geometric mean of figures of several runs, with Student's interval of their logarithms; None of fewer than
-    two."""
-    if len(values) < 2:
-        return None
-    logs = np.log(values)
-    half = float(student_t.ppf(0.975, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs)))
-    middle = float(logs.mean())
-    return Estimate(exp(middle), (exp(middle - half), exp(middle + half)))
 
 
 def ratio_of_estimates(over: Estimate, under: Estimate) -> Estimate:

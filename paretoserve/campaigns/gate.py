@@ -15,8 +15,10 @@ from loadtest.results.comparison import REPORT_FILE, CandidateReport, Report
 from loadtest.results.errors import LoadTestError
 from loadtest.results.reading import read_report
 from loadtest.statistics.accuracy import quality_difference
-from loadtest.statistics.estimates import Estimate, Interval, estimate_of, ratio_of_estimates
+from loadtest.statistics.estimates import Estimate, Interval, ratio_of_estimates
+from loadtest.statistics.ratios import of_p95
 from loadtest.statistics.repeats import threshold_over
+from loadtest.statistics.scatter import mean_of
 
 Outcome = Literal["fails", "undecided", "holds"]
 
@@ -181,7 +183,7 @@ def _outcome(condition: Condition, interval: Interval) -> Outcome:
 def _text(change: Change, is_points: bool) -> str:
     low, high = ("?" if end is None else f"{end:+.2f}" if is_points else f"{end:.2f}" for end in change.interval)
     if is_points:
-        return f"{change.value:+.2f} points ({low} to {high}) more"
+        return f"{change.value:+.2f} points ({low} to {high}) against the baseline"
     return f"{change.value:.2f} times ({low} to {high}) the baseline's"
 
 
@@ -194,10 +196,19 @@ def _change(measure: str, now: CandidateReport, then: CandidateReport, same_rate
     if measure == "quality":
         return _quality_change(now, then)
     if measure == "threshold":
-        return _ratio(_threshold(now), _threshold(then), "a threshold was not found")
+        return _ratio(_threshold(now), _threshold(then), _why_not(now, then, "a threshold was not found"))
     if not same_rate:
         return Change(None, (None, None), "the two were measured at different common rates")
-    return _ratio(_p95(now), _p95(then), "response times of two blocks at least are needed")
+    return _ratio(_p95(now), _p95(then), _why_not(now, then, "a response time was not measured, or is in doubt"))
+
+
+def _why_not(now: CandidateReport, then: CandidateReport, usual: str) -> str:
+    """What failed in a run, where one did: that is more than that nothing was found."""
+    for when, runs in (("now", now.runs), ("in the baseline", then.runs)):
+        for run in runs:
+            if run.failure:
+                return f"{when} a run failed: {run.failure.rstrip('.')}"
+    return usual
 
 
 def _threshold(candidate: CandidateReport) -> Estimate | None:
@@ -206,8 +217,11 @@ def _threshold(candidate: CandidateReport) -> Estimate | None:
 
 
 def _p95(candidate: CandidateReport) -> Estimate | None:
-    levels = [run.common_rate for run in candidate.runs if run.common_rate and run.common_rate.is_sound]
-    return estimate_of([level.p95_ms for level in levels if level.p95_ms])
+    figures = [figure for run in candidate.runs if (figure := of_p95(run.common_rate)) is not None]
+    if not figures:
+        return None
+    mean = mean_of([one.log for one in figures], [one.variance for one in figures])
+    return Estimate(mean.value, mean.interval())
 
 
 def _ratio(now: Estimate | None, then: Estimate | None, why_unknown: str) -> Change:

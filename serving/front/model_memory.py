@@ -43,8 +43,9 @@ def available_bytes() -> int:
 
 
 def folder_bytes(folder: Path) -> int:
-    """All files below a folder."""
-    return sum((Path(at) / name).stat().st_size for at, _, names in os.walk(folder) for name in names)
+    """All files below a folder; links that lead nowhere count nothing."""
+    files = (Path(at) / name for at, _, names in os.walk(folder) for name in names)
+    return sum(file.stat().st_size for file in files if file.exists())
 
 
 @dataclass(slots=True)

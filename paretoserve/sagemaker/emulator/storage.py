@@ -1,7 +1,6 @@
 """What asynchronous invocations read from S3 and write to it. The one file of the emulator that needs boto3."""
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from model_store.errors import EnvironmentUnavailable, ParetoServeError
 
@@ -59,5 +58,5 @@ def write_object(s3: "S3Client", location: str, body: bytes, content_type: str) 
 
 def split_location(location: str) -> tuple[str, str]:
     """Bucket and key of `s3://BUCKET/KEY`."""
-    parts = urlsplit(location, allow_fragments=False)
-    return parts.netloc, f"{parts.path}{'?' * bool(parts.query)}{parts.query}".lstrip("/")
+    bucket, _, key = location.removeprefix("s3://").partition("/")
+    return bucket, key

@@ -90,7 +90,20 @@ def test_one_failure_counts_more_than_what_holds_or_is_not_sure() -> None:
 def test_what_was_not_measured_is_undecided_and_says_why() -> None:
     (finding,) = judge(found((50.0, 50.0, 50.0)), BASELINE, [parse_condition("p95>1.1x")])
     assert finding.outcome == "undecided"
-    assert "response times of two blocks at least are needed" in finding.text
+    assert "a response time was not measured" in finding.text
+
+
+def test_a_candidate_that_could_not_be_measured_is_undecided_with_the_reason() -> None:
+    runs = (Run(0, 0, "", failure="The server ended at its start."),)
+    failed = replace(BASELINE, candidates=(replace(BASELINE.candidates[0], runs=runs),))
+    for condition in ("threshold<0.9x", "p95>1.1x"):
+        (finding,) = judge(failed, BASELINE, [parse_condition(condition)])
+        assert finding.outcome == "undecided"
+        assert "because now a run failed: The server ended at its start." in finding.text
+
+
+def test_two_equal_response_times_are_not_known_for_certain() -> None:
+    assert outcome("p95>1.01x", found((50.0, 50.0), (20.1, 20.1)), found((50.0, 50.0), (20.0, 20.0))) == "undecided"
 
 
 def test_response_times_at_other_rates_are_not_compared() -> None:
