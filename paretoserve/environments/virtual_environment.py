@@ -72,7 +72,7 @@ def environments_of(name: str, folder: Path) -> list[Path]:
 def is_ready(made: Path, contents: Contents) -> bool:
     """Whether an environment is complete, for this state of its contents, and its Python still there."""
     try:
-        return (made / _READY).read_text() == contents.state and interpreter_of(made).exists()
+        return (made / _READY).read_bytes() == contents.state.encode() and interpreter_of(made).exists()
     except OSError:
         return False
 

@@ -72,7 +72,7 @@ def _unpacked(archive: Path, folder: Path) -> Manifest:
     beside = archive.with_name(archive.name + HASH_SUFFIX)
     sha256 = None
     if beside.is_file():
-        sha256, *_ = beside.read_text().split() or [""]
+        sha256, *_ = beside.read_text(errors="replace").split() or [""]
     unpack_tarball(archive, folder, sha256=sha256)
     return manifest_of(folder)
 
