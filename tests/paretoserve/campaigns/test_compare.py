@@ -108,8 +108,8 @@ def test_later_blocks_begin_around_what_earlier_ones_found(script: Script, asked
     compare(asked((FIRST,)))
     starts = {(task.place.name, task.place.block): task.start for task in script.done}
     assert starts[FIRST, 0] is None
-    assert starts[FIRST, 1] == (48, 52, 75, 150)
-    assert starts[CANARY, 1] == (48, 54, 76, 153)
+    assert starts[FIRST, 1] == (46, 50, 54, 60, 75, 150)
+    assert starts[CANARY, 1] == (47, 51, 55, 61, 76, 153)
 
 
 def test_exact_levels_are_those_of_every_block(script: Script, asked: Asked) -> None:
