@@ -110,10 +110,10 @@ def test_every_request_of_the_endpoint_is_in_the_log_or_was_on_its_way_at_the_en
 
 
 def test_each_user_keeps_one_connection(run: Run) -> None:
-    probe = 1
     users = {r.request.user for r in run.rows}
     assert users == set(range(64))
-    assert len(run.endpoint.ports) == len(users) + probe
+    # The probe's connection is closed by then, and its port may be that of a user's.
+    assert len(run.endpoint.ports) - len(users) in (0, 1)
 
 
 def test_bodies_and_headers_arrive_as_given(run: Run) -> None:
